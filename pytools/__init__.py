@@ -1,0 +1,1 @@
+"""daemontools and ucspi-tcp in Python."""

@@ -1,0 +1,83 @@
+"""Constant databases, read and written through cdbx, with our errors.
+
+Format       https://cr.yp.to/cdb/cdb.txt: 256 table pointers, records, hash tables.
+Assumes      a writer replaces the file by rename; a reader that finds it truncated in
+             place gets ``Broken``, not SIGBUS, because nothing is mapped.
+"""
+
+from __future__ import annotations
+
+import errno
+import posix
+
+import cdbx
+
+
+class Broken(OSError):
+    """The file is not a whole cdb."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EPROTO, "malformed cdb")
+
+
+def _translated(error: OSError) -> OSError:
+    # cdbx says "Format Error" in an OSError without a number.
+    return Broken() if error.errno is None else error
+
+
+class Cdb:
+    """A cdb open for reading. OSError if it cannot be opened, Broken if malformed."""
+
+    __slots__ = ("_cdb", "_fd")
+
+    def __init__(self, path: bytes) -> None:
+        self._fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+        try:
+            self._cdb = cdbx.CDB(self._fd, close=False, mmap=False)
+        except OSError as error:
+            posix.close(self._fd)
+            raise _translated(error) from None
+
+    def get(self, key: bytes) -> bytes | None:
+        """The first value of ``key``, or None."""
+        try:
+            return self._cdb.get(key)
+        except OSError as error:
+            raise _translated(error) from None
+
+    def getall(self, key: bytes) -> list[bytes]:
+        """All values of ``key`` in the order they were added."""
+        try:
+            return list(self._cdb.get(key, all=True) or ())
+        except OSError as error:
+            raise _translated(error) from None
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._fd >= 0:
+            self._cdb.close()
+            posix.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Cdb:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.close()
+
+
+class CdbMaker:
+    """Write a cdb to a descriptor that was opened empty for reading and writing."""
+
+    __slots__ = ("_maker",)
+
+    def __init__(self, fd: int) -> None:
+        self._maker = cdbx.CDB.make(fd, close=False, mmap=False)
+
+    def add(self, key: bytes, data: bytes) -> None:
+        """Append a record; a key may come several times."""
+        self._maker.add(key, data)
+
+    def finish(self) -> None:
+        """Write the tables. The caller fsyncs and renames."""
+        self._maker.commit().close()

@@ -1,0 +1,61 @@
+"""Command-line options in the manner of getopt(3), and djb's number scanning."""
+
+from __future__ import annotations
+
+
+class BadOption(Exception):
+    """An option letter that the program does not have, or that lacks its argument."""
+
+    def __init__(self, letter: bytes) -> None:
+        super().__init__(letter)
+        self.letter = letter
+
+
+def getopt(
+    args: list[bytes], spec: bytes
+) -> tuple[list[tuple[bytes, bytes]], list[bytes]]:
+    """Split ``args`` (without argv[0]) into options and the rest.
+
+    POSIX order: options end at the first word that is none, or after ``--``. Letters
+    may be grouped; a letter followed by ``:`` in ``spec`` takes the rest of its word,
+    or the next word. Raises BadOption.
+    """
+    options: list[tuple[bytes, bytes]] = []
+    index = 0
+    while index < len(args):
+        word = args[index]
+        if len(word) < 2 or not word.startswith(b"-"):
+            break
+        index += 1
+        if word == b"--":
+            break
+        at = 1
+        while at < len(word):
+            letter = word[at : at + 1]
+            at += 1
+            found = spec.find(letter)
+            if found < 0 or letter == b":":
+                raise BadOption(letter)
+            if spec[found + 1 : found + 2] != b":":
+                options.append((letter, b""))
+                continue
+            if at < len(word):
+                options.append((letter, word[at:]))
+            elif index < len(args):
+                options.append((letter, args[index]))
+                index += 1
+            else:
+                raise BadOption(letter)
+            break
+    return options, args[index:]
+
+
+def scan_ulong(text: bytes) -> tuple[int, int]:
+    """The value of the leading decimal digits, and how many there are.
+
+    No sign, no blanks; no digits is (0, 0), which callers read as "keep the default".
+    """
+    count = 0
+    while count < len(text) and 48 <= text[count] <= 57:
+        count += 1
+    return (int(text[:count]) if count else 0), count

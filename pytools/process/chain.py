@@ -1,0 +1,168 @@
+"""The next program of a chain: find it, and become it as exec would.
+
+Ours         a file is our own program when this uid may execute it and its bytes are
+             the launcher that this runtime writes (launcher.py). Then its main runs in
+             this process. Everything else is exec'ed.
+Same         what exec does to descriptors, signals and the environment is done here by
+             hand; tests/process/test_ways.py compares both ways for every program.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import posix
+import sys
+
+from pytools.base import environment, signals
+from pytools.base.environment import environ
+from pytools.process import launcher
+from pytools.process.programs import module_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+EXEC_ALWAYS = b"PYQMAIL_EXEC"
+"""Set to anything: every program is started by exec, for strace and debuggers."""
+
+DEFAULT_PATH = b"/bin:/usr/bin"
+_LAUNCHER_SIZE = 4096
+
+
+def candidates(name: bytes) -> Iterator[bytes]:
+    """The files that ``name`` may mean, in the order of $PATH."""
+    if b"/" in name:
+        yield name
+        return
+    for directory in environ.get(b"PATH", DEFAULT_PATH).split(b":"):
+        yield (directory or b".") + b"/" + name
+
+
+def is_ours(path: bytes) -> tuple[bytes, bytes] | None:
+    """(program, home) if the file is our launcher and may be executed, else None.
+
+    OSError if the file cannot be opened at all for another reason than permission.
+    """
+    try:
+        fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
+    except PermissionError:
+        return None
+    try:
+        # A FIFO or a device is never ours, and a read of it could wait.
+        text = posix.read(fd, _LAUNCHER_SIZE)
+    except OSError:
+        return None
+    finally:
+        posix.close(fd)
+    if len(text) == _LAUNCHER_SIZE or not text.startswith(b"#!"):
+        return None
+    found = launcher.parse(text)
+    if found is None or module_of(found[0]) is None:
+        return None
+    return found if posix.access(path, posix.X_OK, effective_ids=True) else None
+
+
+def load(program: bytes) -> Callable[[list[bytes]], int]:
+    """The main of one of our programs, imported if it is not yet."""
+    name = module_of(program)
+    if name is None:
+        raise OSError(errno.ENOENT, "no such program")
+    if name not in sys.modules:
+        __import__(name)
+    main: Callable[[list[bytes]], int] = sys.modules[name].main
+    return main
+
+
+def resolve(name: bytes) -> tuple[bytes, tuple[bytes, bytes] | None]:
+    """(file, (program, home) or None) that ``name`` would start. OSError if none."""
+    trouble = OSError(errno.ENOENT, "no such program")
+    for path in candidates(name):
+        try:
+            ours = is_ours(path)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                trouble = error
+            continue
+        if ours is not None or posix.access(path, posix.X_OK, effective_ids=True):
+            return path, ours
+        trouble = OSError(errno.EACCES, "not executable")
+    raise trouble
+
+
+def preload(argv: list[bytes]) -> bool:
+    """Import what the chain that starts with ``argv`` will need; True if it is ours.
+
+    For warm parents before their first fork, and for softlimit, after which nothing can
+    be imported. A chain-loading program tells what it will start by ``next_program``.
+    """
+    if EXEC_ALWAYS in environ:
+        return False
+    first = True
+    while argv:
+        try:
+            _, ours = resolve(argv[0])
+        except OSError:
+            return not first
+        if ours is None:
+            return not first
+        load(ours[0])
+        first = False
+        name = module_of(ours[0]) or ""
+        following = getattr(sys.modules[name], "next_program", None)
+        argv = (following(argv) if following is not None else None) or []
+    return not first
+
+
+def enter(
+    argv: list[bytes],
+    env: dict[bytes, bytes] | None,
+    path: bytes | None,
+    must_exec: bool = False,
+) -> tuple[bytes, bytes]:
+    """Become the program: exec a foreign one, or make this process ready for ours.
+
+    Returns (program, home) of ours, whose main the caller then runs. OSError when
+    nothing could be started; then nothing has changed.
+    """
+    fresh = environ if env is None else env
+    must_exec = must_exec or EXEC_ALWAYS in fresh or EXEC_ALWAYS in environ
+    trouble = OSError(errno.ENOENT, "no such program")
+    for candidate in [path] if path is not None else candidates(argv[0]):
+        try:
+            ours = None if must_exec else is_ours(candidate)
+            if ours is not None:
+                as_exec(fresh)
+                return ours
+            posix.execve(candidate, argv, fresh)
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                continue
+            trouble = error
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EISDIR):
+                break
+    raise trouble
+
+
+def as_exec(env: dict[bytes, bytes]) -> None:
+    """Do to this process what the kernel does at exec."""
+    signals.default_caught()
+    for fd in open_descriptors():
+        try:
+            if fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC:
+                posix.close(fd)
+        except OSError:
+            pass
+    if env is not environ:
+        environment.replace(env)
+    random = sys.modules.get("random")
+    if random is not None:
+        random.seed()
+
+
+def open_descriptors() -> list[int]:
+    """The numbers of the open descriptors (and of the one this look took)."""
+    try:
+        return [int(name) for name in posix.listdir("/proc/self/fd")]
+    except OSError:
+        return list(range(posix.sysconf("SC_OPEN_MAX")))

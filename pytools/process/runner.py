@@ -1,0 +1,74 @@
+"""Run a program's main, and whatever it becomes, to an exit status.
+
+The one place where ``Exit`` and ``Next`` are caught. A chain unwinds: every ``Next``
+first drops the frames of the program that raised it, then the next main is called from
+here, so a chain of any length is one frame deep.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from pytools.base import runtime
+from pytools.base.exits import TEMPORARY, Exit, Next, Strerr, complain
+from pytools.process import chain, title
+from pytools.process.programs import LONG_LIVED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def run(program: bytes, home: bytes, argv: list[bytes]) -> int:
+    """The exit status of ``program`` and of the chain it starts."""
+    return conclude(lambda: call_main(program, home, argv))
+
+
+def call_main(program: bytes, home: bytes, argv: list[bytes]) -> int:
+    """Make the process known as ``program`` and call its main."""
+    runtime.program = program
+    runtime.home = home
+    main = chain.load(program)
+    title.announce(program, argv, stays=program in LONG_LIVED)
+    return main(argv)
+
+
+def conclude(call: Callable[[], int]) -> int:
+    """Call, and follow the chain to its end.
+
+    A bug (any other exception) leaves a trace on descriptor 2 and is status 111.
+    """
+    while True:
+        try:
+            try:
+                return call()
+            except Next as following:
+                step = (following.argv, following.env, following.path)
+                must_exec, on_error = following.must_exec, following.on_error
+            # Here the frames of the last program are gone, and with them its objects.
+            call = become(*step, must_exec, on_error)
+        except Exit as end:
+            if end.text:
+                complain(end.text)
+            return end.code
+        except BaseException:
+            sys.__excepthook__(*sys.exc_info())
+            return TEMPORARY
+
+
+def become(
+    argv: list[bytes],
+    env: dict[bytes, bytes] | None,
+    path: bytes | None,
+    must_exec: bool,
+    on_error: Callable[[OSError], Exit] | None,
+) -> Callable[[], int]:
+    """The call that is the next program; a foreign one does not return."""
+    try:
+        program, home = chain.enter(argv, env, path, must_exec)
+    except OSError as error:
+        if on_error is not None:
+            raise on_error(error) from None
+        prog = Strerr(runtime.program)
+        raise prog.fatal(b"unable to run ", argv[0], error=error) from None
+    return lambda: call_main(program, home, argv)

@@ -1,0 +1,1 @@
+"""qmail in Python."""

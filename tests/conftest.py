@@ -1,0 +1,80 @@
+"""What every test may use, and the list of what could not run here.
+
+A test that needs something this machine lacks calls ``cannot_run(reason)``; the reasons
+are listed at the end of the run. With PYQMAIL_STRICT or CI set such a test fails.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+ORIGINALS = os.environ.get("PYQMAIL_ORIGINALS", str(CHECKOUT / "build/originals"))
+STRICT = bool(os.environ.get("PYQMAIL_STRICT") or os.environ.get("CI"))
+
+settings.register_profile(
+    "dev",
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.register_profile("ci", parent=settings.get_profile("dev"), max_examples=200)
+settings.register_profile(
+    "deep", parent=settings.get_profile("dev"), max_examples=20000
+)
+settings.load_profile(os.environ.get("PYQMAIL_HYPOTHESIS", "dev"))
+
+_could_not_run: list[str] = []
+
+
+def cannot_run(reason: str) -> NoReturn:
+    """Say that this test cannot run on this machine, and why."""
+    if STRICT:
+        pytest.fail(f"cannot run here: {reason}")
+    _could_not_run.append(reason)
+    pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List what could not run, each reason once with its number of tests."""
+    if _could_not_run:
+        terminalreporter.section("could not run here")
+        for reason in sorted(set(_could_not_run)):
+            terminalreporter.line(f"{_could_not_run.count(reason):4} tests: {reason}")
+
+
+@pytest.fixture
+def originals() -> str:
+    """The directory with the programs of Debian's daemontools and ucspi-tcp."""
+    if os.path.exists(f"{ORIGINALS}/usr/bin/tcprules"):
+        return f"{ORIGINALS}/usr/bin"
+    cannot_run("Debian's daemontools and ucspi-tcp are not unpacked (make originals)")
+
+
+@pytest.fixture
+def as_root() -> None:
+    """For tests that change users or mount."""
+    if os.geteuid() != 0:
+        cannot_run("needs root")
+
+
+@pytest.fixture
+def python() -> list[str]:
+    """The command that runs a program of this checkout: ``[*python, name, *args]``."""
+    return [sys.executable, "-BXutf8", "-m", "pytools.process.launch"]
+
+
+def tool(name: str, package: str) -> str:
+    """The path of a program of another package, which the test needs."""
+    unpacked = f"{ORIGINALS}/usr/bin:{ORIGINALS}/usr/sbin"
+    found = shutil.which(name, path=f"{unpacked}:{os.environ['PATH']}:/usr/sbin")
+    if found is None:
+        cannot_run(f"needs the Debian package {package}")
+    return found
