@@ -24,6 +24,9 @@ QMAIL = frozenset(
 )
 """The programs of qmail, installed in the bin directory of a qmail home."""
 
+OPERATOR = frozenset({b"pyqmail"})
+"""The operator's command, installed in /usr/local/bin."""
+
 ALIASES = {b"mailq": b"sendmail", b"newaliases": b"sendmail"}
 """Names under which a program is installed a second time; its main looks at argv[0]."""
 
@@ -41,7 +44,7 @@ def module_of(program: bytes) -> str | None:
     name = ALIASES.get(program, program)
     if name in PYTOOLS:
         package = "pytools"
-    elif name in QMAIL:
+    elif name in QMAIL or name in OPERATOR:
         package = "qmail"
     else:
         return None

@@ -1,0 +1,44 @@
+# pyqmail. The guide's commands are setup and check; `make help` lists the rest.
+PYTHON_RUN = sh package/python
+VENV = .venv
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 14
+
+it man: ## nothing is compiled: setup does everything
+	@:
+
+setup: ## install to /var/qmail, /command and /usr/local (root; WHEELS=dir without network)
+	@$(PYTHON_RUN) -m qmail.operator.setup
+
+check: ## compare the installation with what setup makes
+	@$(PYTHON_RUN) -m qmail.operator.instcheck
+
+mailserver: ## the whole guide in one command: make mailserver HOST=mail.example.com (root)
+	@$(PYTHON_RUN) -m qmail.operator.mailserver "$(HOST)"
+
+run: ## a trial instance below build/, no root: make run, or make run ARGS=--once
+	@$(PYTHON_RUN) -m qmail.operator.trial $(ARGS)
+
+$(VENV)/ready: pyproject.toml
+	@$(PYTHON_RUN) -m qmail.operator.devenv $(VENV)
+	@touch $@
+
+originals: ## unpack Debian's daemontools, ucspi-tcp and the mail clients that tests use
+	@sh tests/originals build/originals
+
+lint: $(VENV)/ready ## ruff, mypy --strict
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy pytools qmail tests
+
+test: $(VENV)/ready originals lint ## lint and every test; what cannot run here is listed at the end
+	@$(VENV)/bin/pytest $(ARGS)
+
+bench: $(VENV)/ready ## figures, beside the originals where they are installed
+	@$(VENV)/bin/python -m tests.bench $(ARGS)
+
+clean: ## remove what was built here
+	rm -rf build .venv
+
+.PHONY: help it man setup check mailserver run originals lint test bench clean

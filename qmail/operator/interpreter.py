@@ -1,0 +1,51 @@
+"""Whether an interpreter may be installed from: can every user execute it?
+
+Run as a script it checks the interpreter it is run by, and exits 0 or 1 with the reason
+on descriptor 2. It imports nothing of ours, so that any Python can be asked.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+
+
+def versioned(executable: str) -> str:
+    """The path that names the minor version too, where there is one beside it.
+
+    A launcher that says ``python3`` would start another Python after an upgrade of the
+    system, with the libraries of this one.
+    """
+    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    beside = os.path.join(os.path.dirname(executable), name)
+    return beside if os.path.exists(beside) else os.path.realpath(executable)
+
+
+def hidden_by(path: str) -> str | None:
+    """The first directory or file on the way to ``path`` that others cannot use."""
+    for place in (path, os.path.realpath(path)):
+        parts = place.split("/")
+        for depth in range(1, len(parts) + 1):
+            part = "/".join(parts[:depth]) or "/"
+            mode = os.stat(part).st_mode
+            wanted = stat.S_IXOTH if stat.S_ISDIR(mode) else stat.S_IROTH | stat.S_IXOTH
+            if mode & wanted != wanted:
+                return part
+    return None
+
+
+def complaint() -> str | None:
+    """Why the running interpreter cannot be installed from, or None."""
+    for path in (versioned(sys.executable), os.path.dirname(os.__file__) + "/."):
+        part = hidden_by(path)
+        if part is not None:
+            return f"{path}: other users cannot use {part}"
+    return None
+
+
+if __name__ == "__main__":
+    reason = complaint()
+    if reason is not None:
+        print(reason, file=sys.stderr)
+    sys.exit(reason is not None)

@@ -1,0 +1,165 @@
+"""``package/install``: /service, and svscanboot started now and at every boot.
+
+It uses what the machine has: systemd, /etc/inittab, /etc/rc.local; where no init runs,
+as in a container, svscanboot is just started.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from qmail.operator.places import Places, SetupError
+from qmail.operator.setup import link_queue_service
+
+UNIT_NAME = "svscanboot.service"
+UNIT = """\
+[Unit]
+Description=svscan, which supervises the services in /service
+After=local-fs.target
+
+[Service]
+ExecStart={svscanboot}
+Restart=always
+# A restart of svscanboot must leave the services alone: svscan finds their supervise
+# processes still there by their locks.
+KillMode=process
+
+[Install]
+WantedBy=multi-user.target
+"""
+INITTAB_LINE = "SV:123456:respawn:{svscanboot}\n"
+
+
+def main() -> int:
+    """Make /service and have it scanned."""
+    os.umask(0o022)
+    places = Places(prefix=os.environ.get("PREFIX", ""))
+    try:
+        if os.geteuid() != 0:
+            raise SetupError("must be run by root\n...try: sudo package/install")
+        svscanboot = os.path.join(places.command, "svscanboot")
+        if not os.path.exists(svscanboot):
+            raise SetupError(f"no {svscanboot}\n...try: make setup check")
+        install(places, svscanboot)
+    except SetupError as error:
+        print(f"package/install: fatal: {error}", file=sys.stderr)
+        return 111
+    except OSError as error:
+        print(f"package/install: fatal: {error}", file=sys.stderr)
+        return 111
+    return 0
+
+
+def install(places: Places, svscanboot: str) -> None:
+    """Make /service if it is missing, then see that somebody scans it."""
+    if os.path.isdir(places.service):
+        print(f"{places.service} exists; its services are left as they are.")
+    else:
+        print(f"Making {places.service}...")
+        os.mkdir(places.service, 0o755)
+    link_queue_service(places)
+    started_by_init = arrange_boot(Path(places.prefix + "/etc"), svscanboot)
+    if is_scanned(places.service):
+        print("svscan is running already.")
+    elif not started_by_init:
+        print("Starting svscanboot...")
+        start(svscanboot)
+
+
+def is_scanned(service: str) -> bool:
+    """True if some svscan has ``service`` as its working directory."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/comm") as comm:
+                name = comm.read().strip()
+            if name == "svscan" and os.path.samefile(f"/proc/{pid}/cwd", service):
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def arrange_boot(etc: Path, svscanboot: str) -> bool:
+    """Have it started at boot; True if the init system has started it now, too."""
+    if os.path.isdir("/run/systemd/system") and shutil.which("systemctl"):
+        return arrange_systemd(etc / "systemd/system", svscanboot)
+    if (etc / "inittab").exists():
+        return arrange_inittab(etc / "inittab", svscanboot)
+    if (etc / "rc.local").exists():
+        arrange_rc_local(etc / "rc.local", svscanboot)
+        return False
+    print("No init system found; start svscanboot yourself at the next boot.")
+    return False
+
+
+def arrange_systemd(directory: Path, svscanboot: str) -> bool:
+    """Write the unit if it is not there, enable and start it."""
+    unit = directory / UNIT_NAME
+    if not unit.exists():
+        print(f"Adding {unit}...")
+        unit.write_text(UNIT.format(svscanboot=svscanboot))
+    for words in (["daemon-reload"], ["enable", "--now", UNIT_NAME]):
+        done = subprocess.run(["systemctl", *words], check=False)
+        if done.returncode != 0:
+            print(f"systemctl {' '.join(words)} failed; starting svscanboot here.")
+            return False
+    return True
+
+
+def arrange_inittab(inittab: Path, svscanboot: str) -> bool:
+    """Add the line of the original to /etc/inittab, and tell init."""
+    text = inittab.read_text()
+    if "svscanboot" not in text:
+        print(f"Adding svscanboot to {inittab}...")
+        replace(inittab, text + INITTAB_LINE.format(svscanboot=svscanboot))
+    if os.path.exists("/proc/1/comm"):
+        name = Path("/proc/1/comm").read_text().strip()
+        if name in ("init", "busybox"):
+            os.kill(1, 1)
+            return True
+    return False
+
+
+def arrange_rc_local(rc_local: Path, svscanboot: str) -> None:
+    """Add a line to /etc/rc.local, before a final ``exit``."""
+    lines = rc_local.read_text().splitlines(keepends=True)
+    if any("svscanboot" in line for line in lines):
+        return
+    print(f"Adding svscanboot to {rc_local}...")
+    at = len(lines)
+    for number, line in enumerate(lines):
+        if line.split()[:1] == ["exit"]:
+            at = number
+    if at and not lines[at - 1].endswith("\n"):
+        lines[at - 1] += "\n"
+    lines.insert(at, f"{svscanboot} &\n")
+    replace(rc_local, "".join(lines))
+
+
+def replace(path: Path, text: str) -> None:
+    """Give a file of /etc new text at once, with the mode it had."""
+    new = path.with_name(path.name + ".pyqmail-new")
+    new.write_text(text)
+    shutil.copystat(path, new)
+    new.rename(path)
+
+
+def start(svscanboot: str) -> None:
+    """Start it in a session of its own, with nothing of ours open."""
+    subprocess.Popen(
+        [svscanboot],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/",
+        env={"PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin")},
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

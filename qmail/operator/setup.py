@@ -1,0 +1,253 @@
+"""``make setup``: install, or bring an installation up to date.
+
+Idempotent: it makes what is missing, sets owners and modes, replaces programs by rename,
+and never touches a control file, a rule file or a script of the operator's.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+from pytools.process import launcher
+from pytools.process.programs import OPERATOR
+from qmail.operator import hier, interpreter, runtime
+from qmail.operator.places import Owners, Places, SetupError
+
+SOURCE = runtime.SOURCE
+
+
+def main(argv: list[str]) -> int:
+    """``setup [home]``; with PREFIX in the environment everything else lies below it."""
+    os.umask(0o022)
+    places = Places(
+        home=argv[1] if len(argv) > 1 else os.environ.get("QMAIL_HOME", "/var/qmail"),
+        prefix=os.environ.get("PREFIX", ""),
+    )
+    try:
+        if os.geteuid() != 0:
+            raise SetupError("must be run by root\n...try: sudo make setup check")
+        install(places, Owners(), wheels=os.environ.get("WHEELS"))
+    except SetupError as error:
+        print(f"setup: fatal: {error}", file=sys.stderr)
+        return 111
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        what = error.strerror or str(error)
+        print(f"setup: fatal: unable to install{where}: {what}", file=sys.stderr)
+        return 111
+    return 0
+
+
+def install(places: Places, owners: Owners, wheels: str | None = None) -> str:
+    """Do it all; the lib directory of the runtime. SetupError or OSError on trouble."""
+    complaint = interpreter.complaint()
+    if complaint is not None and not owners.trial:
+        raise SetupError(
+            f"the daemons could not start this interpreter: {complaint}\n"
+            "...try: PYTHON=/usr/bin/python3 make setup check"
+        )
+    python = interpreter.versioned(sys.executable)
+    for entry in hier.directories():
+        path = os.path.normpath(os.path.join(places.home, entry.path))
+        make_directory(path, entry, owners)
+    for entry in hier.queue_files():
+        make_queue_file(os.path.join(places.home, entry.path), entry, owners)
+    lib = runtime.build(places.runtimes, python, wheels)
+    install_launchers(places, owners, python, lib)
+    install_boot_scripts(places, owners)
+    install_documents(places, owners)
+    install_queue_service(places, owners)
+    link_queue_service(places)
+    runtime.remove_old(places.runtimes, lib)
+    return lib
+
+
+def make_directory(path: str, entry: hier.Entry, owners: Owners) -> None:
+    """Make the directory if it is missing; set its owner and mode in any case."""
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+    own(path, entry, owners)
+
+
+def make_queue_file(path: str, entry: hier.Entry, owners: Owners) -> None:
+    """Make an empty lock file or the trigger; one that exists keeps its content."""
+    try:
+        if entry.kind == hier.FIFO:
+            os.mkfifo(path, 0o600)
+        else:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            fd = os.open(path, flags, 0o600)
+            os.write(fd, bytes(entry.size))
+            os.close(fd)
+    except FileExistsError:
+        pass
+    own(path, entry, owners)
+
+
+def own(path: str, entry: hier.Entry, owners: Owners) -> None:
+    """Set owner, group and mode; nothing is written where they are right already.
+
+    SECURITY: qmailq and qmails own directories in here, so a name in them may be a
+    link to a file of root's. Nothing is followed, and a file has one name only.
+    """
+    uid, gid = owners.uid(entry.owner), owners.gid(entry.group)
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        fd = os.open(path, flags)
+    except OSError as error:
+        raise SetupError(f"unable to open {path}: {error.strerror}") from None
+    try:
+        now = os.fstat(fd)
+        if not KINDS[entry.kind](now.st_mode):
+            raise SetupError(f"{path} exists and is no {entry.kind}")
+        if entry.kind == hier.FILE and now.st_nlink != 1:
+            raise SetupError(f"{path} has a second name")
+        if (now.st_uid, now.st_gid) != (uid, gid):
+            os.fchown(fd, uid, gid)
+        if stat.S_IMODE(os.fstat(fd).st_mode) != entry.mode:
+            os.fchmod(fd, entry.mode)
+    finally:
+        os.close(fd)
+
+
+KINDS = {
+    hier.DIRECTORY: stat.S_ISDIR,
+    hier.FILE: stat.S_ISREG,
+    hier.FIFO: stat.S_ISFIFO,
+}
+"""What a stat must say of each kind of entry."""
+
+
+def write_by_rename(path: str, data: bytes, mode: int, uid: int, gid: int) -> None:
+    """Give ``path`` that content at once; a running program keeps the old file."""
+    tmp = f"{path}.new"
+    if os.path.lexists(tmp):
+        os.unlink(tmp)
+    fd = os.open(tmp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(fd, data)
+        os.fchown(fd, uid, gid)
+        os.fchmod(fd, mode)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    os.rename(tmp, path)
+
+
+def install_launchers(places: Places, owners: Owners, python: str, lib: str) -> None:
+    """Write every program's launcher: bin/ of the home, /command, /usr/local/bin."""
+    home = os.fsencode(places.home)
+
+    def text(program: str) -> bytes:
+        return launcher.render(program.encode(), home, python=python, path=[lib])
+
+    for entry in hier.program_files():
+        uid, gid = owners.uid(entry.owner), owners.gid(entry.group)
+        path = os.path.join(places.home, entry.path)
+        write_by_rename(path, text(entry.path[4:]), entry.mode, uid, gid)
+    root, group = owners.uid("root"), owners.gid("root")
+    for directory in (places.command, places.local_bin):
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+    for name in hier.daemontools_programs():
+        path = os.path.join(places.command, name)
+        write_by_rename(path, text(name), 0o755, root, group)
+        link_by_rename(path, os.path.join(places.local_bin, name))
+    for name in (*sorted(hier.UCSPI), *sorted(name.decode() for name in OPERATOR)):
+        path = os.path.join(places.local_bin, name)
+        write_by_rename(path, text(name), 0o755, root, group)
+
+
+def link_by_rename(target: str, path: str) -> None:
+    """Make ``path`` a symbolic link to ``target``, replacing what is there."""
+    tmp = f"{path}.new"
+    if os.path.lexists(tmp):
+        os.unlink(tmp)
+    os.symlink(target, tmp)
+    os.rename(tmp, path)
+
+
+def install_boot_scripts(places: Places, owners: Owners) -> None:
+    """Write the ten boot scripts for this home."""
+    for entry in hier.boot_files():
+        text = (SOURCE / entry.path).read_bytes()
+        data = text.replace(b"/var/qmail", os.fsencode(places.home))
+        uid, gid = owners.uid(entry.owner), owners.gid(entry.group)
+        path = os.path.join(places.home, entry.path)
+        write_by_rename(path, data, entry.mode, uid, gid)
+
+
+def install_documents(places: Places, owners: Owners) -> None:
+    """Install man pages, formatted ones too where the machine has a formatter."""
+    uid, gid = owners.uid("root"), owners.gid("qmail")
+    formatter = next(
+        (
+            command
+            for command in (["mandoc", "-T", "utf8"], ["groff", "-mdoc", "-Tutf8"])
+            if shutil.which(command[0])
+        ),
+        None,
+    )
+    for page in sorted((SOURCE / "man").glob("man?/*.?")):
+        section = page.parent.name[3:]
+        target = f"{places.home}/man/man{section}/{page.name}"
+        if not same_content(target, page.read_bytes()):
+            write_by_rename(target, page.read_bytes(), 0o644, uid, gid)
+            if formatter is not None:
+                done = subprocess.run(
+                    [*formatter, str(page)], capture_output=True, check=False
+                )
+                base = page.name.rpartition(".")[0]
+                target = f"{places.home}/man/cat{section}/{base}.0"
+                write_by_rename(target, done.stdout, 0o644, uid, gid)
+    for name in ("README.md", "SECURITY.md", "INSTALL.ids"):
+        document = SOURCE / name
+        if document.exists():
+            path = f"{places.home}/doc/{name}"
+            write_by_rename(path, document.read_bytes(), 0o644, uid, gid)
+
+
+def same_content(path: str, data: bytes) -> bool:
+    """True if the file is there with exactly that content."""
+    try:
+        return Path(path).read_bytes() == data
+    except OSError:
+        return False
+
+
+def install_queue_service(places: Places, owners: Owners) -> None:
+    """The service directory of qmail-queued, unless the operator has one already."""
+    uid, gid = owners.uid("root"), owners.gid("root")
+    log = places.queued_log
+    if not os.path.isdir(log):
+        os.makedirs(log, mode=0o755)
+        os.chown(log, owners.uid("qmaill"), owners.gid("nofiles"))
+    directory = os.path.join(places.home, "supervise/qmail-queued")
+    os.makedirs(os.path.join(directory, "log"), mode=0o755, exist_ok=True)
+    for name in ("run", "log/run"):
+        path = os.path.join(directory, name)
+        if not os.path.exists(path):
+            template = SOURCE / "service-templates/qmail-queued" / name
+            data = template.read_bytes()
+            data = data.replace(b"/var/log/qmail-queued", os.fsencode(log))
+            data = data.replace(b"/var/qmail", os.fsencode(places.home))
+            data = data.replace(b"/usr/local/bin", os.fsencode(places.local_bin))
+            write_by_rename(path, data, 0o755, uid, gid)
+
+
+def link_queue_service(places: Places) -> None:
+    """Link qmail-queued into /service, if there is a /service."""
+    link = os.path.join(places.service, "qmail-queued")
+    if os.path.isdir(places.service) and not os.path.lexists(link):
+        os.symlink(os.path.join(places.home, "supervise/qmail-queued"), link)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
