@@ -1,0 +1,83 @@
+"""tcpserver: accept TCP connections and run a program for each.
+
+Contract     argv: options, host, port, program; listens as the starting user, then
+             becomes -g and -u. The program gets the connection as descriptors 0 and 1
+             and the environment of tcp-environ(5). Log lines on descriptor 2.
+Exit         0 after SIGTERM; 100 for bad usage; 111 when it cannot start.
+Warm         it imports what its program needs before it accepts anything, and forks a
+             child per connection, without exec where the program is one of ours.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from pytools.base import accounts, fds
+from pytools.base.environment import environ
+from pytools.base.exits import Exit
+from pytools.process import chain, child, title
+from pytools.process.resolver import Resolver
+from pytools.ucspi import arguments, listening
+from pytools.ucspi.connection import Config
+from pytools.ucspi.log import Log
+from pytools.ucspi.server import Server, end_at_term
+
+
+def next_program(argv: list[bytes]) -> list[bytes] | None:
+    """The program that would be run for each connection."""
+    try:
+        return arguments.parse(argv, environ).program
+    except Exit:
+        return None
+
+
+def main(argv: list[bytes]) -> int:
+    args = arguments.parse(argv, environ)
+    log = Log(args.verbosity)
+    port = listening.find_port(args.port, log)
+    ip = listening.find_ip4(args.host, log)
+    end_at_term()
+    listener = listening.listen4(ip, port, args.backlog, log)
+    _become(args, log)
+    try:
+        port = listener.getsockname()[1]
+    except OSError as error:
+        raise log.fatal(b"unable to get local address", error=error) from None
+    if args.print_port:
+        _print_port(port)
+    chain.preload(args.program)
+    title.load()
+    resolver = Resolver()
+    child.settle()
+    try:
+        if args.look_up_host or args.local_host is None:
+            resolver.start()
+        else:
+            # A program of the chain may still ask; its first query starts the child.
+            resolver.open()
+    except OSError:
+        resolver.close()
+    posix.closerange(0, 2)
+    Server(listener, Config(args, environ, port), resolver).run()
+
+
+def _become(args: arguments.Arguments, log: Log) -> None:
+    """Give up the starting user's group and uid, in this order."""
+    if args.gid:
+        try:
+            accounts.set_gid(args.gid)
+        except OSError as error:
+            raise log.fatal(b"unable to set gid", error=error) from None
+    if args.uid:
+        try:
+            accounts.set_uid(args.uid)
+        except OSError as error:
+            raise log.fatal(b"unable to set uid", error=error) from None
+
+
+def _print_port(port: int) -> None:
+    try:
+        fds.write_all(1, b"%d\n" % port)
+    except OSError:
+        # COMPAT: a closed standard output is no reason not to serve.
+        pass
