@@ -1,0 +1,111 @@
+"""qmail-queue's work on one message: Received line, message, envelope, commit.
+
+Contract     the pieces come in order: message()*, end_message(), envelope()*,
+             end_envelope(), then commit(). Refused with the exit code at any point.
+Memory       constant: each piece goes to its file as it comes.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from qmail.mail.dates import rfc822
+from qmail.queue import exitcodes
+from qmail.queue.enqueue import S1, S2, Entry
+from qmail.queue.envelope import EnvelopeScanner
+from qmail.queue.exitcodes import Refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Final
+
+    from pytools.base.seams import Fs
+    from qmail.control.ids import Ids
+
+# How much of a message may come before the free space is looked at again.
+_RECHECK_BYTES: Final = 16 << 20
+
+
+def received_line(pid: int, uid: int, ids: Ids, now: int) -> bytes:
+    """The line that tops every message of the queue; it can't be forged (DESIGN 4)."""
+    if uid == ids.alias:
+        who = b"by alias"
+    elif uid == ids.qmaild:
+        who = b"from network"
+    elif uid == ids.qmails:
+        who = b"for bounce"
+    else:
+        who = b"by uid %d" % uid
+    return b"Received: (qmail %d invoked %b); %b\n" % (pid, who, rfc822(now))
+
+
+class Intake:
+    """Takes one message of the caller `uid`, `pid` into the queue at the cwd."""
+
+    __slots__ = (
+        *("_head", "_is_full", "_names", "_pid", "_scanner", "_uid", "_unchecked"),
+        "entry",
+    )
+
+    def __init__(
+        self,
+        uid: int,
+        pid: int,
+        received: bytes,
+        names: Iterator[bytes],
+        is_full: Callable[[], bool],
+        fs: Fs = posix,
+    ) -> None:
+        self._uid = uid
+        self._pid = pid
+        self._head = received
+        self._names = names
+        self._is_full = is_full
+        self._unchecked = 0
+        self._scanner = EnvelopeScanner()
+        self.entry = Entry(fs)
+
+    def message(self, data: bytes) -> None:
+        """Take the next piece of the message."""
+        # The files begin with the first piece, not with the connection: a caller that
+        # connects early and waits holds nothing in the queue.
+        if self.entry.state == S1:
+            self._check_space()
+            self.entry.create(self._names)
+            data = self._head + data
+        elif self._unchecked > _RECHECK_BYTES:
+            self._check_space()
+        self._unchecked += len(data)
+        self.entry.write(data)
+
+    def end_message(self) -> None:
+        """The message is complete; an empty one is a message, too."""
+        if self.entry.state == S1:
+            self.message(b"")
+        self.entry.end_message()
+
+    def envelope(self, data: bytes) -> None:
+        """Take the next piece of the envelope, as it comes on descriptor 1."""
+        entry = self.entry
+        if entry.state == S2:
+            entry.begin_envelope()
+            head = b"u%d\0p%d\0" % (self._uid, self._pid)
+            entry.write(head + self._scanner.feed(data))
+        else:
+            entry.write(self._scanner.feed(data))
+
+    def end_envelope(self) -> None:
+        """The envelope has ended; it must have been complete."""
+        if not self._scanner.complete:
+            raise Refused(exitcodes.READ_ERROR)
+        self.entry.end_envelope()
+
+    def commit(self) -> None:
+        """Queue it; when this returns, the message is safe."""
+        self.entry.publish()
+
+    def _check_space(self) -> None:
+        self._unchecked = 0
+        if self._is_full():
+            raise Refused(exitcodes.WRITE_ERROR)
