@@ -1,0 +1,200 @@
+"""Bounces: the notes on failed recipients, and the notice made of them.
+
+Format       QSBMF: ``Hi. This is the``, a paragraph a recipient, a paragraph that
+             begins with ``-``, Return-Path and the message.
+Durability   a note is on disk before its recipient is marked done; the notice is in
+             the queue before its notes go. COMPAT: the original does not fsync notes.
+Assumes      nobody else writes bounce/N.
+"""
+
+from __future__ import annotations
+
+import posix
+import time
+from itertools import pairwise
+
+from pytools.base.durable import sync_dir
+from qmail.mail.dates import rfc822
+from qmail.mail.quoting import quote_address
+from qmail.queue import layout
+from qmail.queue.inject import Submission
+from qmail.send.messages import read_info, remove
+from qmail.send.rewriting import DOUBLE_BOUNCE_SENDER, bounce_address
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytools.base.seams import Fs
+    from qmail.send.controls import Controls
+    from qmail.send.log import Log
+
+TOO_LONG = b"It has been in the queue too long, so I will not try again.\n"
+"""Added to the report of a temporary failure that became a permanent one."""
+
+_BLOCK = 65536
+_APPEND = posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC
+_READ = posix.O_RDONLY | posix.O_CLOEXEC
+
+SINGLE_INTRO = b"""\
+Your message could not be delivered to the addresses below. The failure is
+permanent: no further attempt will be made.
+"""
+DOUBLE_INTRO = b"""\
+A bounce message for this address could not be delivered either.
+"""
+SINGLE_BREAK = b"--- Below this line is a copy of the message.\n\n"
+DOUBLE_BREAK = b"--- Below this line is the original bounce.\n\n"
+
+
+def note(address: bytes, report: bytes) -> bytes:
+    """The paragraph about one recipient. Pure.
+
+    A blank line would end the paragraph, so a second LF in a row becomes a slash.
+    """
+    text = b"<%b>:\n%b" % (address.replace(b"\n", b"_"), report)
+    if not text.endswith(b"\n"):
+        text += b"\n"
+    lines = text[:-1].split(b"\n")
+    joined = [lines[0]]
+    for before, line in pairwise(lines):
+        joined.append(b"\n" if before else b"/")
+        joined.append(line)
+    return b"".join(joined) + b"\n\n"
+
+
+def preamble(controls: Controls, sender: bytes, recipient: bytes, now: int) -> bytes:
+    """The notice's header and first paragraph. Pure."""
+    author = quote_address(controls.bouncefrom + b"@" + controls.bouncehost)
+    return b"""\
+Date: %b
+From: %b
+To: %b
+Subject: failure notice
+
+Hi. This is the qmail-send program at %b.
+%b
+""" % (
+        rfc822(now),
+        author,
+        quote_address(recipient),
+        controls.bouncehost,
+        SINGLE_INTRO if sender else DOUBLE_INTRO,
+    )
+
+
+class Bounces:
+    """The notes in bounce/, and their injection."""
+
+    __slots__ = ("_controls", "_fs", "_log", "_submit")
+
+    def __init__(
+        self,
+        controls: Controls,
+        log: Log,
+        fs: Fs = posix,
+        submit: Callable[[], Submission] = Submission,
+    ) -> None:
+        self._controls = controls
+        self._log = log
+        self._fs = fs
+        self._submit = submit
+
+    def add(self, qnum: int, paragraph: bytes) -> None:
+        """Record a failure; does not return before it is written.
+
+        DURABILITY: a note that is lost is a message that vanished silently, so there is
+        no going on without it.
+        """
+        path = layout.bounce(qnum)
+        fd = -1
+        while fd < 0:
+            try:
+                fd = self._fs.open(path, _APPEND, 0o600)
+            except OSError:
+                self._cry()
+        while paragraph:
+            try:
+                paragraph = paragraph[self._fs.write(fd, paragraph) :]
+            except OSError:
+                self._cry()
+        try:
+            self._fs.fsync(fd)
+            # Also for one that was there: its entry may be an attempt's that a crash
+            # cut short.
+            sync_dir(layout.BOUNCE_DIR, self._fs)
+        except OSError:
+            self._log.warning(b"trouble fsyncing " + path)
+        finally:
+            self._fs.close(fd)
+
+    def inject(self, qnum: int) -> bool:
+        """Send the notes on their way, if there are any; False to try again later.
+
+        True means that bounce/N does not exist, and will not come back.
+        """
+        found = read_info(qnum, self._fs)
+        if found is None:
+            self._log.warning(b"trouble reading " + layout.info(qnum))
+            return False
+        sender = bounce_address(found[0])
+        path = layout.bounce(qnum)
+        try:
+            self._fs.stat(path)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            self._log.warning(b"unable to stat " + path)
+            return False
+        if sender == DOUBLE_BOUNCE_SENDER:
+            self._log.line(b"triple bounce: discarding " + path)
+        elif not self._send(qnum, sender):
+            return False
+        try:
+            remove(path, self._fs)
+            # DURABILITY: notes that came back after a power cut would be taken for
+            # those of the next message with this number.
+            sync_dir(layout.BOUNCE_DIR, self._fs)
+        except OSError:
+            self._log.warning(b"unable to unlink " + path)
+            return False
+        return True
+
+    def _send(self, qnum: int, sender: bytes) -> bool:
+        self._log.flush()  # the queue may take its time
+        try:
+            submission = self._submit()
+        except OSError:
+            self._log.warning(b"unable to start qmail-queue, will try later")
+            return False
+        recipient = sender or self._controls.doublebounceto
+        submission.put(preamble(self._controls, sender, recipient, int(time.time())))
+        self._copy(layout.bounce(qnum), submission)
+        submission.put(SINGLE_BREAK if sender else DOUBLE_BREAK)
+        submission.put(b"Return-Path: <%b>\n" % quote_address(sender))
+        self._copy(layout.mess(qnum), submission)
+        submission.sender(b"" if sender else DOUBLE_BOUNCE_SENDER)
+        submission.recipient(recipient)
+        if submission.close():
+            self._log.warning(b"trouble injecting bounce message, will try later")
+            return False
+        self._log.line(b"bounce msg %d qp %d" % (qnum, submission.qp))
+        return True
+
+    def _copy(self, path: bytes, submission: Submission) -> None:
+        try:
+            fd = self._fs.open(path, _READ)
+        except OSError:
+            submission.fail()
+            return
+        try:
+            while block := self._fs.read(fd, _BLOCK):
+                submission.put(block)
+        except OSError:
+            submission.fail()
+        finally:
+            self._fs.close(fd)
+
+    def _cry(self) -> None:
+        self._log.alert(b"unable to append to bounce message; HELP! sleeping...")
+        self._log.pause()

@@ -1,0 +1,111 @@
+"""todo/: what has been queued and waits to be preprocessed.
+
+Trigger      qmail-queue writes a byte into the FIFO lock/trigger. It is opened anew
+             before todo/ is read, so a byte that comes during the reading makes the
+             next poll return at once, and a queued message is never overlooked.
+Safety       todo/ is read every 1500 seconds in any case.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from qmail.queue import layout
+from qmail.send.schedule import TODO_SECONDS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qmail.send.cleaner import Cleaner
+    from qmail.send.log import Log
+    from qmail.send.preprocess import Prepared, Preprocessor
+
+BATCH = 32
+"""Messages made durable together; deliveries go on between the batches."""
+
+_OPEN = posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC
+
+
+class Todo:
+    """The scan of todo/, a batch at a time."""
+
+    __slots__ = (
+        *("_in_flight", "_log", "_next_scan", "_qnums", "_ready"),
+        "trigger_fd",
+    )
+
+    def __init__(self, now: int, log: Log) -> None:
+        self._log = log
+        self._qnums: list[int] = []
+        self._in_flight = 0
+        self._next_scan = now
+        self._ready: list[Prepared] = []
+        self.trigger_fd = -1
+        self._set_trigger()
+
+    def wakeup(self, forever: int) -> int:
+        """When there is work without a trigger."""
+        if self._in_flight:
+            return forever  # the answer of qmail-clean wakes us up
+        return 0 if self._qnums else self._next_scan
+
+    def wants_trigger(self) -> bool:
+        """True when a trigger would be acted upon."""
+        return self.trigger_fd >= 0 and not self._qnums and not self._in_flight
+
+    def take_ready(self) -> list[Prepared]:
+        """The messages that have become S5 since the last call."""
+        ready, self._ready = self._ready, []
+        return ready
+
+    def run(
+        self, now: int, pulled: bool, preprocessor: Preprocessor, cleaner: Cleaner
+    ) -> None:
+        """Preprocess the next batch, reading todo/ first if it is time."""
+        if self._in_flight:
+            return
+        if not self._qnums:
+            if not pulled and now < self._next_scan:
+                return
+            self._scan(now)
+        batch: list[Prepared] = []
+        while self._qnums and len(batch) < BATCH:
+            message = preprocessor.prepare(self._qnums.pop())
+            if message is not None:
+                batch.append(message)
+        for message in preprocessor.commit(batch):
+            self._in_flight += 1
+            cleaner.request(layout.todo(message.qnum), self._settler(message))
+
+    def _settler(self, message: Prepared) -> Callable[[bool], None]:
+        def settle(removed: bool) -> None:
+            self._in_flight -= 1
+            if removed:
+                # S4 -> S5. Otherwise todo/N is there at the next scan.
+                self._ready.append(message)
+
+        return settle
+
+    def _scan(self, now: int) -> None:
+        self._set_trigger()
+        try:
+            names = posix.listdir(layout.TODO_DIR)
+        except OSError:
+            self._log.alert(b"unable to opendir todo, sleeping...")
+            self._log.pause()
+            self._next_scan = now
+            return
+        self._next_scan = now + TODO_SECONDS
+        for name in names:
+            qnum = layout.number(name)
+            if qnum is not None:
+                self._qnums.append(qnum)
+
+    def _set_trigger(self) -> None:
+        if self.trigger_fd >= 0:
+            posix.close(self.trigger_fd)
+        try:
+            self.trigger_fd = posix.open(layout.TRIGGER, _OPEN)
+        except OSError:
+            self.trigger_fd = -1
