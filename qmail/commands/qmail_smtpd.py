@@ -1,0 +1,284 @@
+"""qmail-smtpd: receive mail by SMTP from descriptor 0, answer on 1, queue it.
+
+Contract     qmail-smtpd(8). 0 after QUIT; 1 when the session ended in any other way.
+Environment  TCPREMOTEIP and its like, RELAYCLIENT, DATABYTES: from tcpserver's rules.
+Reads        control/: me smtpgreeting localiphost timeoutsmtpd rcpthosts
+             morercpthosts.cdb badmailfrom databytes.
+Memory       runs under softlimit: qmail/smtp/server.py keeps what a peer can make grow
+             below the ceiling read here at the start, and nothing is imported later.
+"""
+
+from __future__ import annotations
+
+import posix
+import select
+import time
+
+from pytools.base import runtime, signals
+from pytools.base.environment import environ
+from pytools.base.limits import ceiling
+from pytools.base.options import scan_ulong
+from qmail.control import files, ipme, rcpthosts
+from qmail.control.maps import ConstMap
+from qmail.mail.received import received
+from qmail.queue.inject import Submission
+from qmail.smtp import replies, server
+from qmail.smtp.replies import ProtocolError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+TIMEOUT_SECONDS: Final = 1200
+MAX_TIMEOUT_SECONDS: Final = 1_000_000  # what poll can be told in milliseconds
+QUEUE_SECONDS: Final = 86400
+GRACE_SECONDS: Final = 60
+CHUNK: Final = 32768
+# What poll calls writable takes this much without blocking, socket or pipe.
+WRITE_CHUNK: Final = 4096
+
+
+class Hangup(Exception):
+    """The peer is gone."""
+
+
+class Peer:
+    """Descriptors 0 and 1: bounded waits, and replies held back until the next read.
+
+    Holding them back is what makes a pipelining client fast (RFC 2920 3.2).
+    """
+
+    __slots__ = ("_out", "_readable", "_writable", "timeout")
+
+    def __init__(self) -> None:
+        self.timeout = TIMEOUT_SECONDS
+        self._out = bytearray()
+        self._readable = select.poll()
+        self._readable.register(0, select.POLLIN)
+        self._writable = select.poll()
+        self._writable.register(1, select.POLLOUT)
+
+    def send(self, data: bytes) -> None:
+        """Send ``data`` before the next read. Raises Hangup."""
+        self._out += data
+        if len(self._out) > WRITE_CHUNK:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what was held back. Raises Hangup."""
+        while self._out:
+            if not self._wait(self._writable):
+                raise Hangup
+            try:
+                sent = posix.write(1, self._out[:WRITE_CHUNK])
+            except OSError:
+                raise Hangup from None
+            del self._out[:sent]
+
+    def receive(self) -> bytes:
+        """What the peer sent; b"" at its end. Raises Hangup, or ProtocolError."""
+        self.flush()
+        if not self._wait(self._readable):
+            raise ProtocolError(replies.TIMEOUT)
+        try:
+            return posix.read(0, CHUNK)
+        except OSError:
+            raise Hangup from None
+
+    def _wait(self, poll: select.poll) -> bool:
+        # An interpreter that is out of memory can spin for ever: the alarm ends that.
+        signals.alarm(self.timeout + GRACE_SECONDS)
+        return bool(poll.poll(self.timeout * 1000))
+
+
+class Controls:
+    """What control files and environment say. OSError if a file is unreadable."""
+
+    __slots__ = (
+        *("barred", "client", "greeting", "hosts", "max_size", "own_host"),
+        *("relay", "timeout"),
+    )
+
+    def __init__(self) -> None:
+        me = files.readline(b"me")
+        greeting = files.read_or_me(b"smtpgreeting", me)
+        if greeting is None:
+            raise FileNotFoundError("control/smtpgreeting")
+        self.greeting = greeting
+        self.own_host = files.read_or_me(b"localiphost", me)
+        timeout = files.readint(b"timeoutsmtpd", TIMEOUT_SECONDS)
+        self.timeout = min(max(timeout, 1), MAX_TIMEOUT_SECONDS)
+        self.barred = ConstMap(files.readfile(b"badmailfrom") or ())
+        self.max_size = files.readint(b"databytes", 0)
+        if b"DATABYTES" in environ:
+            self.max_size = scan_ulong(environ[b"DATABYTES"])[0]
+        self.relay = environ.get(b"RELAYCLIENT")
+        """Set, though it may be empty: the client may send to any domain."""
+        self.client = Client()
+        self.hosts = rcpthosts.load()
+
+    def is_barred(self, sender: bytes) -> bool:
+        """True if the sender, or ``@`` and its domain, is in badmailfrom."""
+        at = sender.rfind(b"@")
+        return sender in self.barred or (at >= 0 and sender[at:] in self.barred)
+
+
+class Client:
+    """Who is at the other end, as tcpserver says."""
+
+    __slots__ = ("host", "info", "ip", "local")
+
+    def __init__(self) -> None:
+        unknown = b"unknown"
+        self.ip = environ.get(b"TCPREMOTEIP", unknown)
+        self.host = environ.get(b"TCPREMOTEHOST", unknown)
+        self.info = environ.get(b"TCPREMOTEINFO")
+        local_ip = environ.get(b"TCPLOCALIP", unknown)
+        self.local = environ.get(b"TCPLOCALHOST", local_ip)
+
+
+class Conversation:
+    """The events of one session, answered."""
+
+    __slots__ = ("_controls", "_peer", "_session", "_submission")
+
+    def __init__(self, peer: Peer, session: server.Session, controls: Controls) -> None:
+        self._peer = peer
+        self._session = session
+        self._controls = controls
+        self._submission: Submission | None = None
+
+    def run(self) -> None:
+        """Talk until QUIT. Raises Hangup, ProtocolError."""
+        self._peer.send(self._session.greet())
+        while True:
+            event = self._session.next_event()
+            if event is None:
+                self._session.receive(self._peer.receive())
+            elif event.kind == server.EOF:
+                raise Hangup
+            elif event.kind == server.BODY:
+                self._store(event.data)
+            else:
+                self._peer.send(self._answer(event))
+                if event.kind == server.QUIT:
+                    self._peer.flush()
+                    return
+
+    def close(self) -> None:
+        """Leave nothing open, and nothing half queued."""
+        if self._submission is not None:
+            self._submission.fail()
+            self._submission.close()
+
+    def _answer(self, event: server.Event) -> bytes:
+        session = self._session
+        if event.kind == server.MAIL:
+            return session.sender_ok(barred=self._controls.is_barred(event.data))
+        if event.kind == server.RCPT:
+            return self._recipient(event.data)
+        if event.kind == server.DATA:
+            return self._begin()
+        if event.kind == server.END:
+            return self._finish()
+        return event.data
+
+    def _recipient(self, address: bytes) -> bytes:
+        controls = self._controls
+        if controls.relay is not None:
+            return self._session.recipient_ok(controls.relay)
+        try:
+            allowed = controls.hosts.allows(address)
+        except OSError:
+            raise ProtocolError(replies.NO_CONTROLS) from None
+        if allowed:
+            return self._session.recipient_ok()
+        return self._session.recipient_refused()
+
+    def _begin(self) -> bytes:
+        client = self._controls.client
+        # COMPAT: a queue that cannot be reached says so after the message, with the
+        # reason; the original refuses DATA when it has no process or pipe left.
+        self._submission = submission = Submission()
+        submission.put(
+            received(
+                b"SMTP",
+                local=client.local,
+                remote_ip=client.ip,
+                remote_host=client.host,
+                remote_info=client.info,
+                helo=self._session.helo,
+                now=int(time.time()),
+            )
+        )
+        return self._session.go_ahead()
+
+    def _store(self, part: bytes) -> None:
+        assert self._submission is not None
+        if self._session.is_too_big:
+            # The client goes on to the end of its message before it listens.
+            self._submission.fail()
+        else:
+            self._submission.put(part)
+
+    def _finish(self) -> bytes:
+        session, submission = self._session, self._submission
+        assert submission is not None
+        self._submission = None
+        signals.alarm(QUEUE_SECONDS)
+        if session.is_looping or session.is_too_big:
+            submission.fail()
+        else:
+            submission.sender(session.sender)
+            for recipient in session.recipients():
+                submission.recipient(recipient)
+        problem = submission.close()
+        return session.verdict(problem, now=int(time.time()), qp=submission.qp)
+
+
+def main(argv: list[bytes]) -> int:
+    signals.ignore(signals.SIGPIPE)
+    signals.set_default(signals.SIGALRM)
+    peer = Peer()
+    try:
+        serve(peer)
+    except ProtocolError as end:
+        try:
+            peer.send(end.reply)
+            peer.flush()
+        except Hangup:
+            pass
+        return 1
+    except Hangup:
+        return 1
+    finally:
+        signals.alarm(0)
+    return 0
+
+
+def serve(peer: Peer) -> None:
+    """Set up and hold one session. Raises Hangup, ProtocolError."""
+    try:
+        posix.chdir(runtime.home)
+        controls = Controls()
+    except OSError:
+        raise ProtocolError(replies.NO_CONTROLS) from None
+    try:
+        own_addresses = ipme.own_addresses()
+    except OSError:
+        raise ProtocolError(replies.NO_ADDRESSES) from None
+    peer.timeout = controls.timeout
+    session = server.Session(
+        controls.greeting,
+        remote_host=controls.client.host,
+        own_addresses=own_addresses,
+        own_host=controls.own_host,
+        max_size=controls.max_size,
+        ceiling=ceiling(),
+    )
+    conversation = Conversation(peer, session, controls)
+    try:
+        conversation.run()
+    finally:
+        conversation.close()
+        controls.hosts.close()
