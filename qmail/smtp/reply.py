@@ -1,0 +1,82 @@
+"""A server's reply: three digits, and text on one or more lines.
+
+Grammar      RFC 5321 4.2: ``250-text`` CRLF ... ``250 text`` CRLF. The first line's
+             code counts; the fourth byte says whether more lines follow.
+Memory       however long a reply is, MAX_TEXT bytes of it are kept.
+"""
+
+from __future__ import annotations
+
+MAX_TEXT = 5000
+"""Bytes kept of a reply."""
+
+MALFORMED = 499
+"""The code of a reply that does not begin with three digits.
+
+COMPAT: the original computes a number from whatever bytes are there, mostly one that
+means permanent failure. A server that talks nonsense is worth another try.
+"""
+
+
+class Reply:
+    """A complete reply: its code, and its text without CR, each line with its LF."""
+
+    __slots__ = ("code", "text")
+
+    def __init__(self, code: int, text: bytes) -> None:
+        self.code = code
+        self.text = text
+
+
+class ReplyReader:
+    """Bytes in, replies out."""
+
+    __slots__ = ("_code", "_head", "_input", "_text")
+
+    def __init__(self) -> None:
+        self._input = b""
+        self._text = bytearray()
+        self._head = b""
+        """The line's first bytes, 4 at most."""
+        self._code: int | None = None
+
+    def receive(self, data: bytes) -> None:
+        """Take what came from the server."""
+        self._input += data
+
+    def next_reply(self) -> Reply | None:
+        """The next complete reply; None: more bytes are needed."""
+        data, at = self._input, 0
+        while at < len(data):
+            end = data.find(b"\n", at) + 1
+            piece = data[at : end or len(data)]
+            at += len(piece)
+            self._keep(piece)
+            if not end:
+                break
+            if self._ends_line():
+                self._input = data[at:]
+                return self._complete()
+        self._input = b""
+        return None
+
+    def _keep(self, piece: bytes) -> None:
+        self._head = (self._head + piece[:4])[:4]
+        room = MAX_TEXT - len(self._text)
+        if room > 0:
+            self._text += piece.replace(b"\r", b"")[:room]
+
+    def _ends_line(self) -> bool:
+        """A line is complete: True when it is the last of its reply."""
+        head, self._head = self._head, b""
+        if self._code is None:
+            digits = head[:3]
+            is_code = len(digits) == 3 and digits.isdigit()
+            self._code = int(digits) if is_code else MALFORMED
+        return head[3:4] != b"-"
+
+    def _complete(self) -> Reply:
+        reply = Reply(self._code or 0, bytes(self._text))
+        self._code = None
+        self._text.clear()
+        return reply
