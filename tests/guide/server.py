@@ -1,0 +1,249 @@
+"""A server that was installed by following the guide, in a private root."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pytools.base.tai import tai64n
+from tests.conftest import CHECKOUT, cannot_run
+from tests.guide.private_root import PrivateRoot
+
+HOST = "foobar.example.com"
+SOURCE = "/usr/local/src/netqmail-1.06"
+GUIDE = CHECKOUT.parent / "shared/guide"
+TEMPLATES = CHECKOUT / "service-templates"
+WHEELS = CHECKOUT / "build/wheels"
+
+SERVICES = ("qmail-send", "qmail-send/log", "qmail-smtpd", "qmail-smtpd/log")
+
+
+def guide_script(name: str) -> bytes:
+    """A script of the guide, byte for byte; ours where the guide is not at hand."""
+    if GUIDE.is_dir():
+        place = GUIDE / name if "/" not in name else GUIDE / "supervise" / name
+    else:
+        place = TEMPLATES / name
+    return place.read_bytes()
+
+
+def user_commands() -> str:
+    """The Linux lines of INSTALL.ids, as an operator would leave them in IDS."""
+    text = (CHECKOUT / "INSTALL.ids").read_text()
+    block = text.split("Linux (shadow-utils")[1].split("Linux (BusyBox")[0]
+    return "\n".join(re.findall(r"^ +# (.*)$", block, re.MULTILINE)) + "\n"
+
+
+def fill_wheels() -> None:
+    """Have the libraries at hand before the network goes."""
+    if (WHEELS / "complete").exists():
+        return
+    WHEELS.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "download", "-q", "-d", str(WHEELS)]
+        + ["--disable-pip-version-check", "click", "dnspython", "cdbx", "setproctitle"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        cannot_run(f"cannot download the libraries: {done.stderr.strip()[-200:]}")
+    (WHEELS / "complete").touch()
+
+
+class GuideServer:
+    """The steps of the guide, one method each; ``root`` is where they happen."""
+
+    def __init__(self) -> None:
+        fill_wheels()
+        self.root = PrivateRoot(HOST, [str(CHECKOUT), "/tmp/orig"])
+        self.run = self.root.run
+        self.read = self.root.read
+        self.test_began = b""
+
+    def close(self) -> None:
+        """Forget it all."""
+        self.root.close()
+
+    def unpack(self) -> None:
+        """The source where the guide has it: what is tracked, not what was built."""
+        self.run(f"mkdir -p {SOURCE} /var/qmail")
+        self.run(
+            f"cd {CHECKOUT} && git -c safe.directory='*' ls-files -z --cached --others"
+            f" --exclude-standard | tar c --null --ignore-failed-read -T - 2>/dev/null"
+            f" | tar x -C {SOURCE}"
+        )
+
+    def create_users(self) -> None:
+        """INSTALL.ids, edited as the guide says."""
+        self.root.write(f"{SOURCE}/IDS", user_commands())
+        self.run(f"cd {SOURCE} && chmod 700 IDS && sh ./IDS")
+
+    def setup(self) -> subprocess.CompletedProcess[str]:
+        """make setup check."""
+        command = f"cd {SOURCE} && umask 022 && make --no-print-directory setup check"
+        return self.run(command, env={"WHEELS": str(WHEELS)}, seconds=200)
+
+    def configure(self) -> None:
+        """config-fast, and daemontools' install."""
+        self.run(f"cd {SOURCE} && ./config-fast {HOST}")
+        self.run(f"cd {SOURCE} && package/install")
+
+    def script(self, path: str, name: str) -> None:
+        """Create a script of the guide with an editor."""
+        self.root.write(path, guide_script(name))
+
+    def start_qmail(self) -> None:
+        """From "Start Qmail" to the run files."""
+        home = "/var/qmail"
+        self.script(f"{home}/rc", "rc")
+        self.run("chmod 755 /var/qmail/rc && mkdir /var/log/qmail")
+        self.run("echo ./Maildir > /var/qmail/control/defaultdelivery")
+        self.script(f"{home}/bin/qmailctl", "qmailctl")
+        self.run("chmod 755 /var/qmail/bin/qmailctl")
+        self.run("ln -s /var/qmail/bin/qmailctl /usr/bin")
+        for service in ("qmail-send", "qmail-smtpd"):
+            self.run(f"mkdir -p {home}/supervise/{service}/log")
+            for run in ("run", "log/run"):
+                path = f"{home}/supervise/{service}/{run}"
+                self.script(path, f"{service}/{run}")
+                self.run(f"chmod 755 {path}")
+        self.run(f"echo 20 > {home}/control/concurrencyincoming")
+        self.run(f"chmod 644 {home}/control/concurrencyincoming")
+        self.run("mkdir -p /var/log/qmail/smtpd")
+        self.run("chown qmaill /var/log/qmail /var/log/qmail/smtpd")
+        self.run(
+            f"ln -s {home}/supervise/qmail-send {home}/supervise/qmail-smtpd /service"
+        )
+
+    def finish(self) -> None:
+        """Rules, aliases, and the user dave."""
+        self.run("""echo '127.:allow,RELAYCLIENT=""' >>/etc/tcp.smtp && qmailctl cdb""")
+        alias = "/var/qmail/alias"
+        self.run(
+            f"echo dave > {alias}/.qmail-root; echo dave > {alias}/.qmail-postmaster"
+        )
+        self.run(f"ln -s .qmail-postmaster {alias}/.qmail-mailer-daemon")
+        self.run(f"ln -s .qmail-postmaster {alias}/.qmail-abuse")
+        self.run(f"chmod 644 {alias}/.qmail-root {alias}/.qmail-postmaster")
+        self.run("qmailctl start")
+
+    def add_user(self, name: str, maildir: bool = True) -> None:
+        """A user of the machine, with the Maildir that the guide leaves to him."""
+        self.run(f"useradd -m -s /bin/sh {name}")
+        if maildir:
+            self.run(f"su {name} -c '/var/qmail/bin/maildirmake ~/Maildir'")
+
+    def default_delivery(self, line: str) -> None:
+        """Change control/defaultdelivery and restart qmail-send, as one does."""
+        self.run(f"echo '{line}' > /var/qmail/control/defaultdelivery")
+        before = self.pid_of("qmail-send")
+        self.run("svc -t /service/qmail-send")
+        self.until(lambda: self.pid_of("qmail-send") not in (0, before), "a restart")
+
+    def until(
+        self, condition: Callable[[], object], what: str, seconds: float = 30.0
+    ) -> None:
+        """Wait for a condition; on failure show the logs."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {seconds} s: {what}\n{self.logs()}")
+            time.sleep(0.05)
+
+    def logs(self) -> str:
+        """The end of every log, and of what svscan has to say."""
+        return self.run(
+            "tail -n 40 /var/log/qmail/current /var/log/qmail/smtpd/current"
+            " /var/log/qmail-queued/current; svstat /service/* /service/*/log;"
+            " ps axo pid,user,args | grep -v ' -ISc' | tail -n 60; qmail-qread",
+            check=False,
+            env={"PATH": "/var/qmail/bin:/usr/local/bin:/usr/bin:/bin"},
+        ).stdout
+
+    def log(self, service: str = "") -> str:
+        """What a service logged since this test began (default: qmail-send)."""
+        directory = f"/var/log/qmail/{service}".rstrip("/")
+        text = self.run(f"cat {directory}/@* {directory}/current", check=False).stdout
+        lines = text.splitlines(keepends=True)
+        began = "@" + self.test_began.decode()
+        return "".join(line.partition(" ")[2] for line in lines if line[:25] >= began)
+
+    def pid_of(self, service: str) -> int:
+        """The pid that svstat shows, 0 if the service is down."""
+        text = self.run(f"svstat /service/{service}", check=False).stdout
+        found = re.search(r"\(pid (\d+)\)", text)
+        return int(found[1]) if found else 0
+
+    def wait_up(self, *services: str) -> None:
+        """Wait until these services are up (default: all of the guide's)."""
+        for service in services or SERVICES:
+            self.until(lambda s=service: self.pid_of(s), f"{service} up")  # type: ignore[misc]
+
+    def wait_port(self, port: int = 25) -> None:
+        """Wait until something accepts on a port of the loopback interface."""
+        probe = (
+            f"import socket; s = socket.create_connection(('127.0.0.1', {port}), 2);"
+            " s.recv(100); s.close()"
+        )
+        self.until(
+            lambda: (
+                self.run(f'/usr/bin/python3 -c "{probe}"', check=False).returncode == 0
+            ),
+            f"port {port}",
+        )
+
+    def new_messages(self, maildir: str = "/home/dave/Maildir") -> list[str]:
+        """The names in new/ of a Maildir."""
+        return self.run(f"ls {maildir}/new 2>/dev/null", check=False).stdout.split()
+
+    def queue_is_empty(self) -> bool:
+        """True when qmail-qstat says so."""
+        text = self.run("/var/qmail/bin/qmail-qstat").stdout
+        return [line.rpartition(" ")[2] for line in text.splitlines()] == ["0", "0"]
+
+    def python(
+        self, code: str, *args: str, check: bool = True, seconds: float = 60
+    ) -> str:
+        """Run a piece of Python inside; its output."""
+        self.root.write("/tmp/piece.py", code)
+        done = self.run(
+            f"/usr/bin/python3 /tmp/piece.py {' '.join(args)}",
+            check=check,
+            seconds=seconds,
+        )
+        return done.stdout
+
+
+def now() -> bytes:
+    """The label that a log line written now would have."""
+    return tai64n()
+
+
+def installed() -> GuideServer:
+    """A server after the guide's last step."""
+    server = GuideServer()
+    try:
+        server.unpack()
+        server.create_users()
+        done = server.setup()
+        assert "instcheck" not in done.stdout + done.stderr, done.stdout + done.stderr
+        server.configure()
+        server.start_qmail()
+        server.finish()
+        server.wait_up()
+        server.wait_port()
+        server.add_user("dave")
+    except BaseException:
+        server.close()
+        raise
+    return server
+
+
+def tracked(path: Path) -> bool:
+    """True if a path belongs to the source, not to what was built from it."""
+    return not {"build", ".venv", ".git"} & set(path.parts)

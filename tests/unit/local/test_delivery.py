@@ -1,0 +1,90 @@
+"""Limits of time around a delivery, and the way back home."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+from pytools.base.exits import Exit
+from qmail.local import delivery
+from qmail.local.delivery import Delivery
+from tests.support.until import until
+
+VARIABLES = {
+    b"RPLINE": b"Return-Path: <>\n",
+    b"DTLINE": b"Delivered-To: a@b\n",
+    b"UFLINE": b"From x\n",
+    b"NEWSENDER": b"",
+}
+
+
+def no_program(command: bytes) -> int:
+    raise AssertionError("no program was asked for")
+
+
+def in_child(home: Path, message: Path, instructions: list[tuple[bytes, bytes]]) -> int:
+    """Run the instructions in a child in ``home``; 0, or the exit code."""
+    pid = os.fork()
+    if pid:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    status = 99
+    try:
+        os.chdir(home)
+        os.dup2(os.open(message, os.O_RDONLY), 0)
+        os.dup2(os.open(home / "out", os.O_WRONLY | os.O_CREAT), 1)
+        Delivery(VARIABLES, no_program, False).run(instructions)  # type: ignore[arg-type]  # kinds are literals
+        status = 0
+    except Exit as end:
+        (home / "text").write_bytes(end.text)
+        status = end.code
+    finally:
+        os._exit(status)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "message").write_bytes(b"S: x\n\nbody\n")
+    return tmp_path / "home"
+
+
+def test_locked_mailbox_is_temporary_after_its_time(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "_LOCK_SECONDS", 1)
+    (home / "box").write_bytes(b"old\n")
+    with open(home / "box", "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert in_child(home, home.parent / "message", [(b"mbox", b"./box")]) == 111
+    assert b"(#4.3.0)" in (home / "text").read_bytes()
+    assert (home / "box").read_bytes() == b"old\n"
+
+
+def test_maildir_delivery_that_takes_too_long_leaves_no_tmp(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("tmp", "new"):
+        (home / "M" / name).mkdir(parents=True)
+    monkeypatch.setattr(delivery, "_MAILDIR_SECONDS", 1)
+    monkeypatch.setattr("qmail.local.message.blocks", endless)
+    assert in_child(home, home.parent / "message", [(b"maildir", b"./M/")]) == 111
+    assert b"too long" in (home / "text").read_bytes()
+    assert list((home / "M/tmp").iterdir()) == []
+    assert list((home / "M/new").iterdir()) == []
+
+
+def endless() -> list[bytes]:
+    until(lambda: False, seconds=30)
+    return []
+
+
+def test_instruction_after_a_maildir_is_back_in_the_home(home: Path) -> None:
+    for name in ("tmp", "new"):
+        (home / "M" / name).mkdir(parents=True)
+    lines = [(b"maildir", b"./M/"), (b"mbox", b"./box")]
+    assert in_child(home, home.parent / "message", lines) == 0
+    assert (home / "box").read_bytes().endswith(b"S: x\n\nbody\n\n")
+    assert (home / "out").read_bytes() == b"did 2+0+0\n"

@@ -1,0 +1,131 @@
+"""The notes on failures and the notice made of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from qmail.queue import layout
+from qmail.send.bounces import note, preamble
+from tests.support.crashfs import CrashFs
+from tests.unit.send.rigging import QNUM, MemoryRig, make_controls, preprocessed, put
+
+
+@pytest.mark.parametrize(
+    ("report", "text"),
+    [
+        (b"no such user\n", b"no such user\n\n"),
+        (b"no such user", b"no such user\n\n"),
+        (b"", b"\n"),
+        (b"a\n\nb\n", b"a\n/b\n\n"),
+        (b"a\n\n\n\nb\n", b"a\n///b\n\n"),
+        (b"\na\n", b"/a\n\n"),
+        (b"a\n\n", b"a\n\n\n"),
+    ],
+)
+def test_note_keeps_report_in_one_paragraph(report: bytes, text: bytes) -> None:
+    assert note(b"a@b", report) == b"<a@b>:\n" + text
+
+
+def test_note_of_address_with_newline_stays_on_its_line() -> None:
+    assert note(b"a\nb@c", b"x\n") == b"<a_b@c>:\nx\n\n"
+
+
+def test_preamble_is_qsbmf() -> None:
+    controls = make_controls(bouncefrom=b"Mail System", bouncehost=b"b.example")
+    head, _, body = preamble(controls, b"joe@x", b"joe@x", 1_000_000_000).partition(
+        b"\n\n"
+    )
+    assert head.split(b"\n") == [
+        b"Date: 9 Sep 2001 01:46:40 -0000",
+        b'From: "Mail System"@b.example',
+        b"To: joe@x",
+        b"Subject: failure notice",
+    ]
+    assert body.startswith(b"Hi. This is the qmail-send program at b.example.\n")
+    # One paragraph, and nothing in it begins like the break.
+    assert body.endswith(b"\n\n")
+    assert body.count(b"\n\n") == 1
+    assert not any(line.startswith((b"-", b"<")) for line in body.split(b"\n"))
+
+
+def bounced(fs: CrashFs, rig: MemoryRig, sender: bytes) -> bool:
+    preprocessed(fs, QNUM, info=b"F%b\0" % sender, bounce=b"<a@b>:\nno\n\n")
+    put(fs, layout.mess(QNUM), b"Received: x\n\nbody\n")
+    return rig.bounces.inject(QNUM)
+
+
+@pytest.mark.parametrize(
+    ("sender", "envelope", "to", "mark", "return_path"),
+    [
+        (b"joe@x", b"F Tjoe@x", b"joe@x", b"copy of the message", b"joe@x"),
+        (b"l-@h-@[]", b"F Tl-@h", b"l-@h", b"copy of the message", b"l-@h"),
+        (b"j k@x", b"F Tj k@x", b'"j k"@x', b"copy of the message", b'"j k"@x'),
+        (
+            b"",
+            b"F#@[] Tpostmaster@here.example",
+            b"postmaster@here.example",
+            b"original bounce",
+            b"",
+        ),
+    ],
+    ids=["single", "verp", "quoted", "double"],
+)
+def test_inject_sends_notice_to_whom_it_concerns(
+    fs: CrashFs,
+    rig: MemoryRig,
+    sender: bytes,
+    envelope: bytes,
+    to: bytes,
+    mark: bytes,
+    return_path: bytes,
+) -> None:
+    assert bounced(fs, rig, sender)
+    (notice,) = rig.accepted
+    assert b"\nTo: %b\n" % to in notice
+    _, _, after = notice.partition(b"<a@b>:\nno\n\n")
+    assert after == (
+        b"--- Below this line is %b.\n\nReturn-Path: <%b>\n"
+        b"Received: x\n\nbody\n\n-- %b"
+        % ((b"a " if mark.startswith(b"c") else b"the ") + mark, return_path, envelope)
+    )
+    assert fs.content(layout.bounce(QNUM)) is None
+    assert rig.lines() == ["bounce msg 457 qp 4242"]
+
+
+def test_inject_of_triple_bounce_discards_it(fs: CrashFs, rig: MemoryRig) -> None:
+    assert bounced(fs, rig, b"#@[]")
+    assert rig.accepted == []
+    assert fs.content(layout.bounce(QNUM)) is None
+    assert rig.lines() == ["triple bounce: discarding bounce/457"]
+
+
+def test_inject_without_notes_sends_nothing(fs: CrashFs, rig: MemoryRig) -> None:
+    preprocessed(fs)
+    assert rig.bounces.inject(QNUM)
+    assert rig.accepted == []
+    assert rig.lines() == []
+
+
+def test_inject_of_unreadable_message_fails_and_keeps_notes(
+    fs: CrashFs, rig: MemoryRig
+) -> None:
+    preprocessed(fs, bounce=b"<a@b>:\nno\n\n")
+    fs.unlink(layout.mess(QNUM))
+    assert not rig.bounces.inject(QNUM)
+    assert rig.accepted == []
+    assert fs.content(layout.bounce(QNUM)) is not None
+
+
+def test_add_on_full_disk_cries_and_goes_on_when_there_is_room(
+    fs: CrashFs, rig: MemoryRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[int] = []
+    monkeypatch.setattr("qmail.send.log.time.sleep", pauses.append)
+    fs.fail_at = (2, 28)  # create, then the write
+    rig.bounces.add(QNUM, b"<a@b>:\nno\n\n")
+    rig.bounces.add(QNUM, b"<c@d>:\nno\n\n")
+    assert fs.content(layout.bounce(QNUM)) == b"<a@b>:\nno\n\n<c@d>:\nno\n\n"
+    assert pauses == [10]
+    assert rig.lines() == [
+        "alert: unable to append to bounce message; HELP! sleeping..."
+    ]

@@ -1,0 +1,67 @@
+"""What a peer can make grow ends at the ceiling, with 421, and in little time."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+from qmail.smtp.server import Session
+from tests.unit.smtp.dialogue import Caller
+
+CEILING = 100_000
+CHUNK = b"x" * 32768
+NOMEM = b"421 out of memory (#4.3.0)\r\n"
+
+
+def test_ceiling_endless_command_line_is_421() -> None:
+    caller = Caller(Session(b"me", ceiling=CEILING))
+    for _ in range(100):
+        caller.feed(CHUNK)
+    assert caller.sent == NOMEM
+
+
+def test_ceiling_long_line_is_421_however_it_arrives() -> None:
+    line = b"HELO " + b"x" * CEILING + b"\r\n"
+    for parts in ([line], [line[:-1], line[-1:]]):
+        caller = Caller(Session(b"me", ceiling=CEILING))
+        for part in parts:
+            caller.feed(part)
+        assert caller.sent == NOMEM
+
+
+def test_ceiling_many_short_lines_in_one_piece_are_fine() -> None:
+    caller = Caller(Session(b"me", ceiling=CEILING))
+    caller.feed(b"NOOP\r\n" * 20000)
+    assert caller.sent == b"250 ok\r\n" * 20000
+
+
+def test_ceiling_endless_recipients_are_421() -> None:
+    caller = Caller(Session(b"me", ceiling=CEILING))
+    caller.feed(b"MAIL FROM:<>\r\n")
+    taken = 0
+    while not caller.ended:
+        caller.feed(b"RCPT TO:<someone@ok>\r\n" * 100)
+        taken += 100
+        assert taken < CEILING
+    assert caller.sent.endswith(NOMEM)
+
+
+def test_ceiling_none_takes_a_long_line() -> None:
+    caller = Caller(Session(b"me"))
+    for _ in range(100):
+        caller.feed(CHUNK)
+    caller.feed(b"\r\n")
+    assert caller.codes == [b"502 "]
+
+
+def test_ceiling_endless_header_line_streams_in_constant_memory() -> None:
+    subject = Session(b"me", ceiling=CEILING)
+    Caller(subject).feed(b"MAIL FROM:<>\r\nRCPT TO:<a@ok>\r\nDATA\r\n")
+    tracemalloc.start()
+    try:
+        for _ in range(300):
+            subject.receive(CHUNK)
+            assert subject.next_event() is not None
+            assert subject.next_event() is None
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(CHUNK)
+    finally:
+        tracemalloc.stop()

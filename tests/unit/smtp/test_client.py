@@ -1,0 +1,185 @@
+"""qmail/smtp/client.py: what each reply leads to, however it arrives."""
+
+from __future__ import annotations
+
+import pytest
+
+from qmail.remote import report
+from qmail.smtp import client
+from qmail.smtp.client import ClientSession
+from tests.support.trickle import pieces
+
+GREETED = b"220 hi\r\n250 hello\r\n"
+READY = GREETED + b"250 sender\r\n250 rcpt\r\n354 go\r\n"
+COMMANDS = b"HELO me\r\nMAIL FROM:<s@a>\r\nRCPT TO:<r@b>\r\nDATA\r\n"
+
+# What the server says; what is sent; the reports, IP standing for its address.
+DIALOGUES: dict[str, tuple[bytes, bytes, bytes]] = {
+    "accepted": (
+        READY + b"250 queued\r\n",
+        COMMANDS + b"..a\r\n.\r\nQUIT\r\n",
+        b"r\0KIP accepted message.\nRemote host said: 250 queued\n\0",
+    ),
+    "greeting": (
+        b"554 go\r\n",
+        b"QUIT\r\n",
+        b"ZConnected to IP but greeting failed.\nRemote host said: 554 go\n\0",
+    ),
+    "greeting other than 220": (
+        b"221 hi\r\n",
+        b"QUIT\r\n",
+        b"ZConnected to IP but greeting failed.\nRemote host said: 221 hi\n\0",
+    ),
+    "helo": (
+        b"220 hi\r\n550 no\r\n",
+        b"HELO me\r\nQUIT\r\n",
+        b"ZConnected to IP but my name was rejected.\nRemote host said: 550 no\n\0",
+    ),
+    "sender, for good": (
+        GREETED + b"550 no\r\n",
+        b"HELO me\r\nMAIL FROM:<s@a>\r\nQUIT\r\n",
+        b"DConnected to IP but sender was rejected.\nRemote host said: 550 no\n\0",
+    ),
+    "sender, for now": (
+        GREETED + b"450 no\r\n",
+        b"HELO me\r\nMAIL FROM:<s@a>\r\nQUIT\r\n",
+        b"ZConnected to IP but sender was rejected.\nRemote host said: 450 no\n\0",
+    ),
+    "recipient, for good": (
+        GREETED + b"250 ok\r\n550-no\r\n550 way\r\n",
+        b"HELO me\r\nMAIL FROM:<s@a>\r\nRCPT TO:<r@b>\r\nQUIT\r\n",
+        b"hIP does not like recipient.\nRemote host said: 550-no\n550 way\n\0"
+        b"DGiving up on IP.\n\0",
+    ),
+    "recipient, for now": (
+        GREETED + b"250 ok\r\n450 no\r\n",
+        b"HELO me\r\nMAIL FROM:<s@a>\r\nRCPT TO:<r@b>\r\nQUIT\r\n",
+        b"sIP does not like recipient.\nRemote host said: 450 no\n\0"
+        b"DGiving up on IP.\n\0",
+    ),
+    "data, for good": (
+        GREETED + b"250 ok\r\n250 ok\r\n550 no\r\n",
+        COMMANDS + b"QUIT\r\n",
+        b"r\0DIP failed on DATA command.\nRemote host said: 550 no\n\0",
+    ),
+    "data, for now": (
+        GREETED + b"250 ok\r\n250 ok\r\n450 no\r\n",
+        COMMANDS + b"QUIT\r\n",
+        b"r\0ZIP failed on DATA command.\nRemote host said: 450 no\n\0",
+    ),
+    "message, for good": (
+        READY + b"554 no\r\n",
+        COMMANDS + b"..a\r\n.\r\nQUIT\r\n",
+        b"r\0DIP failed after I sent the message.\nRemote host said: 554 no\n\0",
+    ),
+    "message, for now": (
+        READY + b"451 no\r\n",
+        COMMANDS + b"..a\r\n.\r\nQUIT\r\n",
+        b"r\0ZIP failed after I sent the message.\nRemote host said: 451 no\n\0",
+    ),
+    "nonsense is for now": (
+        GREETED + b"what?\r\n",
+        b"HELO me\r\nMAIL FROM:<s@a>\r\nQUIT\r\n",
+        b"ZConnected to IP but sender was rejected.\nRemote host said: what?\n\0",
+    ),
+    "dies at once": (
+        b"",
+        b"",
+        b"ZConnected to IP but connection died. (#4.4.2)\n\0",
+    ),
+    "dies before the message": (
+        GREETED,
+        b"HELO me\r\nMAIL FROM:<s@a>\r\n",
+        b"ZConnected to IP but connection died. (#4.4.2)\n\0",
+    ),
+    "dies after the message": (
+        READY,
+        COMMANDS + b"..a\r\n.\r\n",
+        b"r\0ZConnected to IP but connection died. Possible duplicate! (#4.4.2)\n\0",
+    ),
+    "dies within the last reply": (
+        READY + b"250-yes\r\n",
+        COMMANDS + b"..a\r\n.\r\n",
+        b"r\0ZConnected to IP but connection died. Possible duplicate! (#4.4.2)\n\0",
+    ),
+    "NUL in a reply": (
+        b"554 a\0b\r\n",
+        b"QUIT\r\n",
+        b"ZConnected to IP but greeting failed.\nRemote host said: 554 a?b\n\0",
+    ),
+}
+
+
+def converse(
+    session: ClientSession, parts: list[bytes], message: bytes
+) -> tuple[bytes, bytes]:
+    """What was sent, and the reports."""
+    sent = bytearray()
+    reports = bytearray()
+    incoming = [*parts, b""]
+    while True:
+        event = session.next_event()
+        if event is None:
+            session.receive(incoming.pop(0))
+        elif event.kind == client.SEND:
+            sent += event.data
+        elif event.kind == client.BODY:
+            sent += session.message(message)
+            end = session.end_of_message()
+            assert end is not None
+            sent += end
+        else:
+            assert event.outcome is not None
+            reports += report.of(event.outcome, b"IP")
+            if event.kind == client.DONE:
+                if event.outcome.is_polite:
+                    sent += client.QUIT
+                assert session.next_event() is None
+                return bytes(sent), bytes(reports)
+
+
+def new_session(*recipients: bytes) -> ClientSession:
+    return ClientSession(b"me", b"s@a", list(recipients) or [b"r@b"])
+
+
+@pytest.mark.parametrize(
+    ("wire", "sent", "reports"), DIALOGUES.values(), ids=[*DIALOGUES]
+)
+def test_client_dialogue_in_any_pieces_is_the_same(
+    wire: bytes, sent: bytes, reports: bytes
+) -> None:
+    for parts in pieces(wire):
+        assert converse(new_session(), parts, b".a\n") == (sent, reports)
+
+
+def test_client_some_recipients_taken_sends_message() -> None:
+    wire = GREETED + b"250 ok\r\n250 ok\r\n550 no\r\n451 no\r\n354 go\r\n250 ok\r\n"
+    sent, reports = converse(new_session(b"a", b"b", b"c"), [wire], b"")
+    assert sent.endswith(b"RCPT TO:<c>\r\nDATA\r\n.\r\nQUIT\r\n")
+    assert [record[:1] for record in reports.split(b"\0")] == [
+        *(b"r", b"h", b"s", b"K", b"")
+    ]
+
+
+@pytest.mark.parametrize("address", [b"a\r\nRSET\r\n@b", b"a@b\nDATA", b"\r"])
+def test_client_line_end_in_recipient_is_never_sent(address: bytes) -> None:
+    wire = GREETED + b"250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n"
+    sent, reports = converse(new_session(address, b"good"), [wire], b"")
+    assert b"<" + address not in sent
+    assert reports.startswith(
+        b"hSMTP has no way to write this address. (#5.1.3)\n\0r\0"
+    )
+    sent, reports = converse(new_session(address), [wire], b"")
+    assert reports.endswith(b"DGiving up on IP.\n\0")
+    assert b"DATA" not in sent
+
+
+def test_client_partial_line_sends_no_end_mark() -> None:
+    session = new_session()
+    session.receive(READY)
+    while (event := session.next_event()) is not None:
+        if event.kind == client.BODY:
+            session.message(b"a\nb")
+            assert session.end_of_message() is None
+    with pytest.raises(RuntimeError):
+        session.message(b"c")

@@ -1,0 +1,171 @@
+"""svscan's passes with pretended processes: who is started when, and who is forgotten."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytools.base.exits import Strerr
+from pytools.supervision import scanner
+from pytools.supervision.scanner import Scanner
+
+
+class World:
+    """A scanner whose forks give numbers and whose dead are told to it."""
+
+    def __init__(self) -> None:
+        self.started = 0
+        self.refusals = 0
+        self.dead: list[tuple[int, int]] = []
+        self.scanner = Scanner(Strerr(b"svscan"), fork=self.fork, reap=self.reap)
+
+    def fork(self, body: Callable[[], int]) -> int:
+        if self.refusals:
+            self.refusals -= 1
+            raise BlockingIOError(11, "no process")
+        self.started += 1
+        return 1000 + self.started
+
+    def reap(self) -> list[tuple[int, int]]:
+        dead, self.dead = self.dead, []
+        return dead
+
+    def pids(self) -> list[tuple[int, int]]:
+        return sorted((s.pid, s.log_pid) for s in self.scanner.services.values())
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.chdir(tmp_path)
+    return World()
+
+
+def test_scan_again_starts_nothing_twice(world: World) -> None:
+    Path("a/log").mkdir(parents=True)
+    Path("b").mkdir()
+    world.scanner.scan()
+    world.scanner.scan()
+    assert world.started == 3
+
+
+def test_scan_skips_dots_and_files(world: World) -> None:
+    Path(".a").mkdir()
+    Path("file").touch()
+    world.scanner.scan()
+    assert world.started == 0
+
+
+def test_scan_dead_half_is_started_alone(world: World) -> None:
+    Path("a/log").mkdir(parents=True)
+    world.scanner.scan()
+    assert world.pids() == [(1001, 1002)]
+    world.dead = [(1002, 0)]
+    world.scanner.scan()
+    assert world.pids() == [(1001, 1003)]
+
+
+def test_scan_unknown_dead_changes_nothing(world: World) -> None:
+    Path("a").mkdir()
+    world.scanner.scan()
+    world.dead = [(77, 0)]
+    world.scanner.scan()
+    assert world.pids() == [(1001, 0)]
+
+
+def test_scan_log_that_came_later_is_not_seen(world: World) -> None:
+    Path("a").mkdir()
+    world.scanner.scan()
+    Path("a/log").mkdir()
+    world.scanner.scan()
+    assert world.pids() == [(1001, 0)]
+
+
+def test_scan_gone_entry_is_forgotten_with_its_pipe_when_both_are_dead(
+    world: World,
+) -> None:
+    Path("a/log").mkdir(parents=True)
+    before = len(os.listdir("/proc/self/fd"))
+    world.scanner.scan()
+    assert len(os.listdir("/proc/self/fd")) == before + 2
+    os.rename("a", ".a")
+    world.dead = [(1001, 0)]
+    world.scanner.scan()
+    assert world.pids() == [(0, 1002)]
+    assert len(os.listdir("/proc/self/fd")) == before + 2
+    world.dead = [(1002, 0)]
+    world.scanner.scan()
+    assert world.pids() == []
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_scan_renamed_entry_is_the_same_service(world: World) -> None:
+    Path("a").mkdir()
+    world.scanner.scan()
+    os.rename("a", "b")
+    world.scanner.scan()
+    assert world.pids() == [(1001, 0)]
+
+
+def test_scan_two_names_are_one_service(world: World) -> None:
+    Path("a").mkdir()
+    os.symlink("a", "b")
+    world.scanner.scan()
+    assert world.started == 1
+
+
+def test_scan_refused_fork_warns_and_is_tried_again(
+    world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Path("a/log").mkdir(parents=True)
+    world.refusals = 1
+    world.scanner.scan()
+    # The log waits for its service, as in the original.
+    assert world.pids() == [(0, 0)]
+    assert "svscan: warning: unable to fork for a: " in capfd.readouterr().err
+    world.scanner.scan()
+    assert world.pids() == [(1001, 1002)]
+
+
+def test_scan_over_the_limit_warns(
+    world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(scanner, "MAX_SERVICES", 1)
+    Path("a").mkdir()
+    Path("b").mkdir()
+    world.scanner.scan()
+    assert world.started == 1
+    assert ": running too many services\n" in capfd.readouterr().err
+
+
+def test_scan_unreadable_log_is_tried_again(
+    world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Path("a").mkdir()
+    os.symlink("log", "a/log")
+    world.scanner.scan()
+    assert world.started == 0
+    expected = "svscan: warning: unable to stat a/log: symbolic link loop\n"
+    assert capfd.readouterr().err == expected
+    os.unlink("a/log")
+    world.scanner.scan()
+    assert world.pids() == [(1001, 0)]
+
+
+def test_scan_lost_directory_warns_and_keeps_everything(
+    world: World, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("a").mkdir()
+    world.scanner.scan()
+
+    def broken(path: bytes) -> list[bytes]:
+        raise OSError(5, "broken")
+
+    monkeypatch.setattr("posix.listdir", broken)
+    world.dead = [(1001, 0)]
+    world.scanner.scan()
+    assert len(world.scanner.services) == 1
+    expected = "svscan: warning: unable to read directory: input/output error\n"
+    assert capfd.readouterr().err == expected
