@@ -29,7 +29,7 @@ REASONS = {
     errno.EEXIST: b"file already exists",
     errno.ETIMEDOUT: b"timed out",
     errno.EINPROGRESS: b"operation in progress",
-    errno.EAGAIN: b"input/output would block",
+    errno.EAGAIN: b"temporary failure",
     errno.EPIPE: b"broken pipe",
     errno.EPERM: b"permission denied",
     errno.EACCES: b"access denied",
@@ -70,6 +70,7 @@ REASONS = {
     errno.ELOOP: b"symbolic link loop",
     errno.ENAMETOOLONG: b"file name too long",
     errno.ESPIPE: b"unseekable descriptor",
+    errno.ENOTBLK: b"not a block device",
     errno.ESRCH: b"no such process",
     errno.E2BIG: b"argument list too long",
     errno.EDEADLK: b"operation would cause deadlock",
@@ -96,7 +97,7 @@ def reason(error: OSError) -> bytes:
     number = error.errno
     if number is None:
         return str(error).encode("utf-8", "surrogateescape")
-    return REASONS.get(number) or posix.strerror(number).lower().encode()
+    return REASONS.get(number, b"unknown error")
 
 
 class Exit(Exception):

@@ -53,9 +53,15 @@ def getopt(
 def scan_ulong(text: bytes) -> tuple[int, int]:
     """The value of the leading decimal digits, and how many there are.
 
-    No sign, no blanks; no digits is (0, 0), which callers read as "keep the default".
+    No sign, no blanks; no digits is (0, 0): control files keep their default then,
+    options take the 0. Like the C original's, the number is one of 64 bits.
     """
     count = 0
     while count < len(text) and 48 <= text[count] <= 57:
         count += 1
-    return (int(text[:count]) if count else 0), count
+    # int() refuses thousands of digits; nobody's honest number has them.
+    value = 0
+    for start in range(0, count, 1000):
+        part = text[start : min(start + 1000, count)]
+        value = (value * 10 ** len(part) + int(part)) & 0xFFFFFFFFFFFFFFFF
+    return value, count

@@ -105,7 +105,14 @@ def _salvage(files: LogFiles) -> None:
     """Shelve the log that a rotation was busy with."""
     processed = _stat(files, b"processed")
     if processed is not None and processed.st_mode & SAFE:
-        # DURABILITY: the name of processed may still be on its way to the disk.
+        # DURABILITY: a killed multilog may have left the data, mode and name of
+        # processed on their way to the disk; previous must not go before they are there.
+        fd = files.insist(
+            lambda: files.open(b"processed", APPEND),
+            *(b"unable to open ", files.name, b"/processed"),
+        )
+        files.sync(fd, b"processed")
+        files.fs.close(fd)
         files.sync_names()
         _forget(files, b"previous")
         files.finish(b"processed", COMPLETE)

@@ -16,8 +16,8 @@ import sys
 
 from pytools.base import environment, signals
 from pytools.base.environment import environ
-from pytools.process import launcher
-from pytools.process.programs import module_of
+from pytools.process import launcher, title
+from pytools.process.programs import LONG_LIVED, module_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,6 +132,8 @@ def enter(
         try:
             ours = None if must_exec else is_ours(candidate)
             if ours is not None:
+                if ours[0] in LONG_LIVED:
+                    title.load()
                 as_exec(fresh)
                 return ours
             posix.execve(candidate, argv, fresh)

@@ -66,6 +66,9 @@ def load() -> None:
                 continue
             _imp.exec_dynamic(module)
             sys.modules[_NAME] = module
+            # It finds the memory of the command line at its first call, and only while
+            # the environment lies where the kernel put it.
+            module.getproctitle()
             return
 
 

@@ -1,8 +1,8 @@
-"""What becomes of a header: fields rewritten, removed and added; the envelope (pure).
+"""What becomes of a header: fields rewritten, removed and added; the envelope.
 
 Contract     ``field`` for each field in order, then ``finish`` once; after it
              ``sender`` and ``header_recipients`` are the envelope's.
-Format       qmail-header(5).
+Format       qmail-header(5). Neither clock nor environment is read here: both are given.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ After a power cut any of those changes may be missing, whatever the others are.
 
 from __future__ import annotations
 
+import copy
 import errno
 import posix
 from collections.abc import Iterator
@@ -163,8 +164,8 @@ class LogDisk:
         return list(self.names)
 
     def after_kill(self) -> LogDisk:
-        """What the next process finds when only the process died."""
-        return self._reboot(self.names, new_data=True, new_mode=True)
+        """What the next process finds when only the process died: all, written or not."""
+        return copy.deepcopy(self)
 
     def after_power_cut(self) -> Iterator[LogDisk]:
         """Every disk that a power cut may leave behind."""
@@ -185,10 +186,10 @@ class LogDisk:
         disk.secured |= self.secured
         copies: dict[int, File] = {}
         for name, file in names.items():
-            copy = copies.setdefault(id(file), File())
-            copy.data = copy.disk_data = file.data if new_data else file.disk_data
-            copy.st_mode = copy.disk_mode = file.st_mode if new_mode else file.disk_mode
-            disk.names[name] = disk.disk_names[name] = copy
+            twin = copies.setdefault(id(file), File())
+            twin.data = twin.disk_data = file.data if new_data else file.disk_data
+            twin.st_mode = twin.disk_mode = file.st_mode if new_mode else file.disk_mode
+            disk.names[name] = disk.disk_names[name] = twin
         return disk
 
 

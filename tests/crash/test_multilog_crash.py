@@ -159,7 +159,7 @@ def test_crash_in_the_restart_after_a_crash_keeps_rotated_lines(
         point = 0
         while True:
             again = disk.after_kill()
-            again.crash_at = point
+            again.crash_at = again.steps + point
             try:
                 opened(again, processor, work.stamps)
             except Crash:
@@ -170,6 +170,29 @@ def test_crash_in_the_restart_after_a_crash_keeps_rotated_lines(
                 assert lost(restarted(work, left), work.safe, left.secured) == []
             written = work_written(again)
             assert restarted(work, again.after_kill()) == INPUT[:written]
+            point += 1
+
+
+def test_power_cut_in_the_work_after_a_crash_keeps_rotated_lines() -> None:
+    more = [b"m%02d %s\n" % (n, b"x" * 700) for n in range(4)]
+    for work, disk in crashes(b"cat"):
+        point = 0
+        while True:
+            again = disk.after_kill()
+            again.crash_at = again.steps + point
+            try:
+                log = opened(again, b"cat", work.stamps)
+                for line in more:
+                    log.append(line)
+            except Crash:
+                pass
+            else:
+                break
+            # PERF: without the last changes, or with them alone, is enough here.
+            for left in [*again.after_power_cut()][::3]:
+                text = restarted(work, left)
+                assert lost(text, work.safe, left.secured) == []
+                assert all(m in text for m in left.secured.intersection(more))
             point += 1
 
 

@@ -322,12 +322,15 @@ def test_lspawn_our_local_is_forked_and_looks_the_same(
 ) -> None:
     report = warm.deliver(b"joe-ext@host")
     user = bytes(home.path / "user")
+    # Root delivers with one group; who delivers to himself cannot change his own.
+    own = " ".join(map(str, os.getgroups()))
+    groups = home.gid if os.geteuid() == 0 else own
     # The main is the driver's: exec would have found another one.
     pid = lines(report)[b"pid"]
     assert report.decode() == (
         f"Kbin/qmail-local -- someone {user.decode()} joe-ext - ext host from@there"
         f" ./M/\nuid {home.uid} {home.uid}\ngid {home.gid} {home.gid}\n"
-        f"groups {home.gid}\nfds 0 1 2\ncwd {home.path}\npipe ignored 1\n"
+        f"groups {groups}\nfds 0 1 2\ncwd {home.path}\npipe ignored 1\n"
         f"chld blocked 0\nparent pid {warm.process.pid}\npid {pid.decode()}\n"
         "Subject: hello\n\nworld\n"
     )

@@ -265,7 +265,10 @@ def test_slow_reverse_lookup_delays_no_other_connection(start: Start) -> None:
         waiting = [server.connect() for _ in range(3)]
         server.wait_for("status: 3/40")
         server.wait_for(" from 127.0.0.1", 3)
+        left = children(server.process.pid)
         assert server.stop() == 0
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
         for connection in waiting:
             connection.close()
 

@@ -144,7 +144,7 @@ def test_setlock_holds_the_lock_for_the_program(bin_dir: Path, tmp_path: Path) -
         assert run(bin_dir / "setlock", "-n", lock, "true") == (
             111,
             b"",
-            b"setlock: fatal: unable to lock %b: input/output would block\n"
+            b"setlock: fatal: unable to lock %b: temporary failure\n"
             % os.fsencode(lock),
         )
         assert run(bin_dir / "setlock", "-nx", lock, "true") == (0, b"", b"")
@@ -216,7 +216,10 @@ def test_tai64n_and_tai64nlocal_undo_each_other(bin_dir: Path) -> None:
 def test_read_error_is_111(bin_dir: Path, name: str) -> None:
     with socket.socket() as unreadable:
         done = subprocess.run(
-            [bin_dir / name], stdin=unreadable, stdout=subprocess.PIPE, timeout=60
+            [bin_dir / name],
+            stdin=unreadable.fileno(),
+            stdout=subprocess.PIPE,
+            timeout=60,
         )
     assert done.returncode == 111
 
