@@ -100,6 +100,24 @@ def reason(error: OSError) -> bytes:
     return REASONS.get(number, b"unknown error")
 
 
+_PASSING = frozenset(
+    (
+        *(errno.EINTR, errno.ENOMEM, errno.ETXTBSY, errno.EIO, errno.ETIMEDOUT),
+        *(errno.EAGAIN, errno.EDEADLK, errno.EBUSY, errno.ENFILE, errno.EMFILE),
+        *(errno.EFBIG, errno.ENOSPC, errno.ENETDOWN, errno.ENETUNREACH),
+        *(errno.ENETRESET, errno.ECONNABORTED, errno.ECONNRESET, errno.ENOBUFS),
+        *(errno.ETOOMANYREFS, errno.ECONNREFUSED, errno.EHOSTDOWN),
+        *(errno.EHOSTUNREACH, errno.EUSERS, errno.EDQUOT, errno.ESTALE),
+        errno.ENOLCK,
+    )
+)
+
+
+def is_temporary(error: OSError) -> bool:
+    """True for trouble that may be over at the next try, by the originals' list."""
+    return error.errno in _PASSING
+
+
 class Exit(Exception):
     """End this program with a status, after a line on descriptor 2 if there is text."""
 

@@ -12,10 +12,9 @@ import posix
 
 from pytools.base import fds, signals
 from pytools.base.environment import environ
-from pytools.base.exits import USAGE, Exit, Next, Strerr
+from pytools.base.exits import USAGE, Exit, Next, Strerr, is_temporary
 from pytools.base.options import BadOption, getopt
 from pytools.process import child
-from qmail.spawn.exitcodes import is_temporary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

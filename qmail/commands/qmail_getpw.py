@@ -11,7 +11,7 @@ from __future__ import annotations
 import posix
 
 from pytools.base.accounts import Account, by_name
-from pytools.base.exits import USAGE, Exit, Strerr
+from pytools.base.exits import USAGE, Exit, Strerr, is_temporary
 from pytools.base.fds import write_all
 from qmail.control.users import User, encode_user
 from qmail.spawn import exitcodes
@@ -75,6 +75,6 @@ def _is_at_home(account: Account) -> bool:
     try:
         return posix.stat(account.home).st_uid == account.uid
     except OSError as error:
-        if exitcodes.is_temporary(error):
+        if is_temporary(error):
             raise Exit(exitcodes.NFS) from None
         return False

@@ -1,7 +1,7 @@
 """qmail-queued: the server that puts messages into the queue for every user.
 
 Usage        qmail-queued          waits for the lock, serves until TERM
-             qmail-queued -t       tied to its parent: gives way (exit 0) when another
+             qmail-queued -1       tied to its parent: gives way (exit 0) when another
                                    holds the lock, ends at end of file on descriptor 0
 Runs as      qmailq; prints warnings on descriptor 2.
 """
@@ -61,11 +61,11 @@ def serve(config: Config, tied: bool, log: Strerr) -> int:
 
 def _is_tied(argv: list[bytes], log: Strerr) -> bool:
     try:
-        options, rest = getopt(argv[1:], b"t")
+        options, rest = getopt(argv[1:], b"1")
     except BadOption:
         rest = [b""]
     if rest:
-        raise log.usage(b"qmail-queued [ -t ]")
+        raise log.usage(b"qmail-queued [ -1 ]")
     return bool(options)
 
 

@@ -10,10 +10,10 @@ import posix
 import time
 
 from pytools.base import locks, signals
-from pytools.base.exits import Exit
+from pytools.base.exits import Exit, is_temporary
 from pytools.base.fds import write_all
 from qmail.local import dotqmail, maildir, mbox, message
-from qmail.local.home import HARD, SOFT, TEMPORARY_ERRORS, trouble
+from qmail.local.home import HARD, SOFT, trouble
 from qmail.queue.inject import Submission
 
 TYPE_CHECKING = False
@@ -151,7 +151,7 @@ def _enter_maildir(directory: bytes) -> None:
     try:
         posix.chdir(directory)
     except OSError as error:
-        if error.errno in TEMPORARY_ERRORS:
+        if is_temporary(error):
             raise
         raise Exit(SOFT, b"Unable to enter the Maildir. (#4.2.1)") from None
 

@@ -6,10 +6,9 @@ Contract     the working directory is the home. Ends by ``Exit`` with 100 or 111
 
 from __future__ import annotations
 
-import errno
 import posix
 
-from pytools.base.exits import Exit, complain, reason
+from pytools.base.exits import Exit, complain, is_temporary, reason
 from pytools.base.fds import read_all
 from qmail.local.dotqmail import candidates, owner_files
 
@@ -26,38 +25,6 @@ _WRITABLE = 0o002
 _STICKY = 0o1000
 _USER_EXECUTE = 0o100
 _READ = posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC
-
-TEMPORARY_ERRORS: Final = frozenset(
-    (
-        errno.EINTR,
-        errno.ENOMEM,
-        errno.ETXTBSY,
-        errno.EIO,
-        errno.ETIMEDOUT,
-        errno.EAGAIN,
-        errno.EDEADLK,
-        errno.EBUSY,
-        errno.ENFILE,
-        errno.EMFILE,
-        errno.EFBIG,
-        errno.ENOSPC,
-        errno.ENETDOWN,
-        errno.ENETUNREACH,
-        errno.ENETRESET,
-        errno.ECONNABORTED,
-        errno.ECONNRESET,
-        errno.ENOBUFS,
-        errno.ETOOMANYREFS,
-        errno.ECONNREFUSED,
-        errno.EHOSTDOWN,
-        errno.EHOSTUNREACH,
-        errno.EUSERS,
-        errno.EDQUOT,
-        errno.ESTALE,
-        errno.ENOLCK,
-    )
-)
-"""Errors that may be gone at the next attempt."""
 
 
 def trouble(what: bytes, error: OSError, code: bytes = b"4.3.0") -> Exit:
@@ -121,7 +88,7 @@ def _open(name: bytes) -> tuple[int, bool] | None:
     except OSError as error:
         # A file that is there and can't be read is no missing file: going on to a
         # default file would deliver somewhere else.
-        if error.errno in TEMPORARY_ERRORS or isinstance(error, PermissionError):
+        if is_temporary(error) or isinstance(error, PermissionError):
             raise trouble(b"Unable to open " + name, error) from None
         return None
     try:
@@ -147,7 +114,7 @@ def _exists(name: bytes) -> bool:
     try:
         posix.stat(name)
     except OSError as error:
-        if error.errno in TEMPORARY_ERRORS:
+        if is_temporary(error):
             raise trouble(b"Unable to look at " + name, error) from None
         return False
     return True

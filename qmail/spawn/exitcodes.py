@@ -7,8 +7,6 @@ Contract     qmail-lspawn reads these from its children, qmail-getpw returns som
 
 from __future__ import annotations
 
-import errno
-
 USAGE = 112
 """A record of the user look-up makes no sense, or the uid cannot be taken."""
 ROOT = 113
@@ -29,20 +27,3 @@ EXEC_GETPW = 121
 """qmail-getpw could not be run."""
 EXEC_HARD = 126
 """qmail-local cannot be run."""
-
-_TEMPORARY = frozenset(
-    (
-        *(errno.EINTR, errno.ENOMEM, errno.ETXTBSY, errno.EIO, errno.ETIMEDOUT),
-        *(errno.EAGAIN, errno.EDEADLK, errno.EBUSY, errno.ENFILE, errno.EMFILE),
-        *(errno.EFBIG, errno.ENOSPC, errno.ENETDOWN, errno.ENETUNREACH),
-        *(errno.ENETRESET, errno.ECONNABORTED, errno.ECONNRESET, errno.ENOBUFS),
-        *(errno.ETOOMANYREFS, errno.ECONNREFUSED, errno.EHOSTDOWN),
-        *(errno.EHOSTUNREACH, errno.EUSERS, errno.EDQUOT, errno.ESTALE),
-        errno.ENOLCK,
-    )
-)
-
-
-def is_temporary(error: OSError) -> bool:
-    """True for trouble that may be over at the next try, by the originals' list."""
-    return error.errno in _TEMPORARY

@@ -15,7 +15,7 @@ import posix
 
 from pytools.base import fds, runtime
 from pytools.base.accounts import set_gid, set_uid
-from pytools.base.exits import Exit, Next
+from pytools.base.exits import Exit, Next, is_temporary
 from pytools.process import child
 from qmail.control.users import User, decode_user, look_up
 from qmail.spawn import exitcodes
@@ -58,7 +58,7 @@ def deliver(
 
 
 def _cannot_run(error: OSError) -> Exit:
-    soft = exitcodes.is_temporary(error)
+    soft = is_temporary(error)
     return Exit(exitcodes.EXEC_SOFT if soft else exitcodes.EXEC_HARD)
 
 

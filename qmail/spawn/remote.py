@@ -6,8 +6,7 @@ Contract     message on fd 0, the report's pipe on 1 and 2; cwd and uid as they 
 from __future__ import annotations
 
 from pytools.base import fds
-from pytools.base.exits import TEMPORARY, USAGE, Exit, Next
-from qmail.spawn import exitcodes
+from pytools.base.exits import TEMPORARY, USAGE, Exit, Next, is_temporary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,4 +30,4 @@ def deliver(command: Command, message: int, output: int) -> NoReturn:
 
 
 def _cannot_run(error: OSError) -> Exit:
-    return Exit(TEMPORARY if exitcodes.is_temporary(error) else USAGE)
+    return Exit(TEMPORARY if is_temporary(error) else USAGE)
