@@ -27,7 +27,7 @@ def replace(env: dict[bytes, bytes]) -> None:
     fresh = dict(env)
     zone = environ.get(b"TZ")
     for name in list(environ):
-        if name not in fresh:
+        if name and name not in fresh:
             posix.unsetenv(name)
     for name, value in fresh.items():
         if environ.get(name) != value and name:

@@ -16,9 +16,10 @@ def getopt(
 ) -> tuple[list[tuple[bytes, bytes]], list[bytes]]:
     """Split ``args`` (without argv[0]) into options and the rest.
 
-    POSIX order: options end at the first word that is none, or after ``--``. Letters
-    may be grouped; a letter followed by ``:`` in ``spec`` takes the rest of its word,
-    or the next word. Raises BadOption.
+    POSIX order: options end at the first word that is none, or after one that begins
+    with ``--`` (whatever follows there, as in the originals). Letters may be grouped; a
+    letter followed by ``:`` in ``spec`` takes the rest of its word, or the next word.
+    Raises BadOption.
     """
     options: list[tuple[bytes, bytes]] = []
     index = 0
@@ -27,7 +28,7 @@ def getopt(
         if len(word) < 2 or not word.startswith(b"-"):
             break
         index += 1
-        if word == b"--":
+        if word.startswith(b"--"):
             break
         at = 1
         while at < len(word):

@@ -28,6 +28,7 @@ EXEC_ALWAYS = b"PYQMAIL_EXEC"
 
 DEFAULT_PATH = b"/bin:/usr/bin"
 _LAUNCHER_SIZE = 4096
+_DESCRIPTORS = 65536
 
 
 def candidates(name: bytes) -> Iterator[bytes]:
@@ -44,12 +45,14 @@ def is_ours(path: bytes) -> tuple[bytes, bytes] | None:
 
     OSError if the file cannot be opened at all for another reason than permission.
     """
+    # To open a FIFO or a device could do something to it; neither is ever ours.
+    if not _is_file(path):
+        return None
     try:
         fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
     except PermissionError:
         return None
     try:
-        # A FIFO or a device is never ours, and a read of it could wait.
         text = posix.read(fd, _LAUNCHER_SIZE)
     except OSError:
         return None
@@ -61,6 +64,10 @@ def is_ours(path: bytes) -> tuple[bytes, bytes] | None:
     if found is None or module_of(found[0]) is None:
         return None
     return found if posix.access(path, posix.X_OK, effective_ids=True) else None
+
+
+def _is_file(path: bytes) -> bool:
+    return posix.stat(path).st_mode & 0o170000 == 0o100000
 
 
 def load(program: bytes) -> Callable[[list[bytes]], int]:
@@ -76,18 +83,16 @@ def load(program: bytes) -> Callable[[list[bytes]], int]:
 
 def resolve(name: bytes) -> tuple[bytes, tuple[bytes, bytes] | None]:
     """(file, (program, home) or None) that ``name`` would start. OSError if none."""
-    trouble = OSError(errno.ENOENT, "no such program")
     for path in candidates(name):
         try:
             ours = is_ours(path)
-        except OSError as error:
-            if error.errno != errno.ENOENT:
-                trouble = error
+            if ours is not None or (
+                posix.access(path, posix.X_OK, effective_ids=True) and _is_file(path)
+            ):
+                return path, ours
+        except OSError:
             continue
-        if ours is not None or posix.access(path, posix.X_OK, effective_ids=True):
-            return path, ours
-        trouble = OSError(errno.EACCES, "not executable")
-    raise trouble
+    raise OSError(errno.ENOENT, "no such program")
 
 
 def preload(argv: list[bytes]) -> bool:
@@ -119,23 +124,27 @@ def enter(
     env: dict[bytes, bytes] | None,
     path: bytes | None,
     must_exec: bool = False,
-) -> tuple[bytes, bytes]:
+) -> tuple[bytes, bytes, bytes]:
     """Become the program: exec a foreign one, or make this process ready for ours.
 
-    Returns (program, home) of ours, whose main the caller then runs. OSError when
+    Returns (program, home, path) of ours, whose main the caller then runs. OSError when
     nothing could be started; then nothing has changed.
     """
     fresh = environ if env is None else env
+    if b"" in fresh:
+        # Python can hand on no entry without a name; an exec with one would fail.
+        fresh = environment.edited(fresh, {b"": None})
     must_exec = must_exec or EXEC_ALWAYS in fresh or EXEC_ALWAYS in environ
     trouble = OSError(errno.ENOENT, "no such program")
     for candidate in [path] if path is not None else candidates(argv[0]):
         try:
-            ours = None if must_exec else is_ours(candidate)
+            ours = None if must_exec else _ours_now(candidate)
             if ours is not None:
-                if ours[0] in LONG_LIVED:
+                program, home, inherited = ours
+                if program in LONG_LIVED:
                     title.load()
-                as_exec(fresh)
-                return ours
+                as_exec(fresh, inherited)
+                return program, home, candidate
             posix.execve(candidate, argv, fresh)
         except OSError as error:
             if error.errno == errno.ENOENT:
@@ -143,13 +152,29 @@ def enter(
             trouble = error
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EISDIR):
                 break
+        except ValueError:
+            # Words and names that exec cannot take, such as an empty argv[0].
+            trouble = OSError(errno.EACCES if not argv[0] else errno.EINVAL, "exec")
+            break
     raise trouble
 
 
-def as_exec(env: dict[bytes, bytes]) -> None:
+def _ours_now(path: bytes) -> tuple[bytes, bytes, list[int]] | None:
+    """(program, home, open descriptors) when the file can be run without exec.
+
+    Whatever hinders that (no such file, no descriptor free, no /proc), exec knows best.
+    """
+    try:
+        ours = is_ours(path)
+        return None if ours is None else (*ours, _listed_descriptors())
+    except OSError:
+        return None
+
+
+def as_exec(env: dict[bytes, bytes], descriptors: list[int]) -> None:
     """Do to this process what the kernel does at exec."""
     signals.default_caught()
-    for fd in open_descriptors():
+    for fd in descriptors:
         try:
             if fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC:
                 posix.close(fd)
@@ -163,8 +188,15 @@ def as_exec(env: dict[bytes, bytes]) -> None:
 
 
 def open_descriptors() -> list[int]:
-    """The numbers of the open descriptors (and of the one this look took)."""
+    """The numbers of the open descriptors (and of the one this look took).
+
+    Without /proc all that there may be, of those that a limit of today allows.
+    """
     try:
-        return [int(name) for name in posix.listdir("/proc/self/fd")]
+        return _listed_descriptors()
     except OSError:
-        return list(range(posix.sysconf("SC_OPEN_MAX")))
+        return list(range(min(posix.sysconf("SC_OPEN_MAX"), _DESCRIPTORS)))
+
+
+def _listed_descriptors() -> list[int]:
+    return [int(name) for name in posix.listdir("/proc/self/fd")]

@@ -65,10 +65,11 @@ def become(
 ) -> Callable[[], int]:
     """The call that is the next program; a foreign one does not return."""
     try:
-        program, home = chain.enter(argv, env, path, must_exec)
+        program, home, file = chain.enter(argv, env, path, must_exec)
     except OSError as error:
         if on_error is not None:
             raise on_error(error) from None
         prog = Strerr(runtime.program)
         raise prog.fatal(b"unable to run ", argv[0], error=error) from None
-    return lambda: call_main(program, home, argv)
+    # As the kernel has it for a script: argv[0] is the file that was found.
+    return lambda: call_main(program, home, [file, *argv[1:]])

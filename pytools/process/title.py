@@ -32,7 +32,9 @@ def announce(program: bytes, argv: list[bytes], stays: bool) -> None:
     shown = b" ".join((program, *argv[1:]))
     set_title: Callable[[str], None] = module.setproctitle
     set_title(shown.replace(b"\0", b" ").decode("utf-8", "replace"))
-    _set_comm(program)
+    # After a change of uid without exec /proc/self belongs to root; this still works.
+    set_comm: Callable[[str], None] = module.setthreadtitle
+    set_comm(program.decode("utf-8", "replace"))
 
 
 def _set_comm(program: bytes) -> None:

@@ -42,6 +42,12 @@ def _out_of_time(number: int, frame: object) -> None:
 
 
 def _queue() -> int:
+    for fd in (0, 1):
+        # Of a closed one, the connection would take the number.
+        try:
+            posix.fstat(fd)
+        except OSError:
+            return exitcodes.READ_ERROR
     call = Call()
     while data := _read(0):
         call.put(data)

@@ -54,7 +54,7 @@ def _start(delivery: bytes, logger: list[bytes]) -> None:
     ended, alive = fds.pipe()
     # COMPAT: the original has no such child. It serves the queue where no service does,
     # gives way where one does, and ends with qmail-send.
-    queued = [b"qmail-queued", b"-t"]
+    queued = [b"qmail-queued", b"-1"]
     child.fork(lambda: _run(queued, {0: ended}, ids.qmailq))
     spawners = (to_local, from_local, to_remote, from_remote)
     wanted = dict(enumerate((log, *spawners, to_clean, from_clean, alive)))

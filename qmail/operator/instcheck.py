@@ -8,51 +8,55 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Iterator
 
 from qmail.operator import hier
 from qmail.operator.places import Owners, Places, SetupError
 from qmail.operator.setup import KINDS
 
 
-def warn(path: str, what: str) -> None:
-    """One finding, in the original's words."""
-    print(f"instcheck: warning: {path} {what}")
-
-
-def check_entry(home: str, entry: hier.Entry, owners: Owners) -> None:
-    """Compare one path with its entry."""
+def of_entry(home: str, entry: hier.Entry, owners: Owners) -> Iterator[str]:
+    """What differs between one path and its entry, in the original's words."""
     path = home if entry.path == "." else os.path.join(home, entry.path)
     try:
         now = os.lstat(path)
     except FileNotFoundError:
-        warn(path, "does not exist")
+        yield f"{path} does not exist"
         return
     if now.st_uid != owners.uid(entry.owner):
-        warn(path, "has wrong owner")
+        yield f"{path} has wrong owner"
     if now.st_gid != owners.gid(entry.group):
-        warn(path, "has wrong group")
+        yield f"{path} has wrong group"
     if stat.S_IMODE(now.st_mode) != entry.mode:
-        warn(path, "has wrong permissions")
+        yield f"{path} has wrong permissions"
     if not KINDS[entry.kind](now.st_mode):
-        warn(path, "has wrong type")
+        yield f"{path} has wrong type"
 
 
-def check(places: Places, owners: Owners) -> None:
-    """Compare everything below a home, and that the programs elsewhere are there."""
+def findings(places: Places, owners: Owners) -> Iterator[str]:
+    """Compare everything below a home, and see that the programs elsewhere are there."""
     for entry in (
         *hier.directories(),
         *hier.queue_files(),
         *hier.program_files(),
         *hier.boot_files(),
     ):
-        check_entry(places.home, entry, owners)
+        yield from of_entry(places.home, entry, owners)
     for directory, names in (
         (places.command, hier.daemontools_programs()),
         (places.local_bin, [*hier.daemontools_programs(), *sorted(hier.UCSPI)]),
     ):
         for name in names:
             if not os.path.exists(os.path.join(directory, name)):
-                warn(os.path.join(directory, name), "does not exist")
+                yield f"{os.path.join(directory, name)} does not exist"
+
+
+def report(places: Places) -> int:
+    """Print what differs; how much that is. SetupError, OSError."""
+    found = list(findings(places, Owners.of(places)))
+    for what in found:
+        print(f"instcheck: warning: {what}")
+    return len(found)
 
 
 def main(argv: list[str]) -> int:
@@ -62,7 +66,7 @@ def main(argv: list[str]) -> int:
         prefix=os.environ.get("PREFIX", ""),
     )
     try:
-        check(places, Owners())
+        report(places)
     except (SetupError, OSError) as error:
         print(f"instcheck: fatal: {error}", file=sys.stderr)
         return 111

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pytools.process import launcher
 from pytools.process.programs import OPERATOR
-from qmail.operator import hier, interpreter, runtime
+from qmail.operator import hier, interpreter, runtime, templates
 from qmail.operator.places import Owners, Places, SetupError
 
 SOURCE = runtime.SOURCE
@@ -132,13 +132,13 @@ def write_by_rename(path: str, data: bytes, mode: int, uid: int, gid: int) -> No
     if os.path.lexists(tmp):
         os.unlink(tmp)
     fd = os.open(tmp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(fd, data)
+    with open(fd, "wb") as file:
+        # Not os.write: on a disk that is nearly full that may write a part.
+        file.write(data)
+        file.flush()
         os.fchown(fd, uid, gid)
         os.fchmod(fd, mode)
         os.fsync(fd)
-    finally:
-        os.close(fd)
     os.rename(tmp, path)
 
 
@@ -231,14 +231,10 @@ def install_queue_service(places: Places, owners: Owners) -> None:
         os.chown(log, owners.uid("qmaill"), owners.gid("nofiles"))
     directory = os.path.join(places.home, "supervise/qmail-queued")
     os.makedirs(os.path.join(directory, "log"), mode=0o755, exist_ok=True)
-    for name in ("run", "log/run"):
+    for name in templates.RUN_FILES:
         path = os.path.join(directory, name)
         if not os.path.exists(path):
-            template = SOURCE / "service-templates/qmail-queued" / name
-            data = template.read_bytes()
-            data = data.replace(b"/var/log/qmail-queued", os.fsencode(log))
-            data = data.replace(b"/var/qmail", os.fsencode(places.home))
-            data = data.replace(b"/usr/local/bin", os.fsencode(places.local_bin))
+            data = templates.render(f"qmail-queued/{name}", templates.paths(places))
             write_by_rename(path, data, 0o755, uid, gid)
 
 

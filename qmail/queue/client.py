@@ -159,5 +159,6 @@ def _direct(ours: _socket.socket, theirs: _socket.socket, caller: int) -> int:
         return 0
     names = pid_names(posix.getpid())
     config = Config(runtime.home, known)
-    worker.serve(theirs.fileno(), 0, caller, config, names)
+    taken = worker.take_message(theirs.fileno(), 0, caller, config, names)
+    worker.say(theirs.fileno(), taken)
     return 0

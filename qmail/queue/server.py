@@ -89,9 +89,9 @@ class Server:
         if self._tether >= 0:
             self._epoll.register(self._tether, select.EPOLLIN)
         child.settle()
-        while len(self._idle) < self._config.spare_workers and self._hire():
-            pass
         while not self._stopping:
+            self._resume()
+            self._keep_spare()
             ready = dict(self._epoll.poll(self._patience()))
             # The listener last: who has just been served has its slot free again.
             connections = ready.pop(listener, 0)
@@ -103,14 +103,16 @@ class Server:
         self._close_down()
         return 0
 
+    def _resume(self) -> None:
+        """Accept again when the pause is over."""
+        if self._paused_until and time.monotonic() >= self._paused_until:
+            self._paused_until = 0.0
+            self._epoll.modify(self._listener.fileno(), select.EPOLLIN)
+
     def _patience(self) -> float:
         """How long nothing needs to be done, if nothing happens."""
         if self._paused_until:
-            left = self._paused_until - time.monotonic()
-            if left > 0:
-                return left
-            self._paused_until = 0.0
-            self._epoll.modify(self._listener.fileno(), select.EPOLLIN)
+            return max(self._paused_until - time.monotonic(), 0.0)
         if len(self._idle) > self._config.spare_workers:
             return float(self._config.idle_seconds)
         return -1.0
@@ -126,6 +128,11 @@ class Server:
             self._stopping |= any(number in _STOPS for number in numbers)
         elif fd == self._tether and not _has_bytes(fd):
             self._stopping = True
+
+    def _hear_workers(self) -> None:
+        for fd, _ in self._epoll.poll(0):
+            if fd in self._workers:
+                self._hear_worker(self._workers[fd])
 
     def _hear_worker(self, found: Worker) -> None:
         """A worker is free again, or has ended."""
@@ -161,9 +168,15 @@ class Server:
 
     def _admit(self, fd: int) -> None:
         uid, pid = handoff.credentials(fd)
+        if not self._idle:
+            # Who became free since the last look has said so before its caller could
+            # come again: hear it first, so that nobody is counted twice.
+            self._hear_workers()
         if not self._slots.take(uid):
-            _refuse(fd, pid)
-            return
+            self._hear_workers()
+            if not self._slots.take(uid):
+                _refuse(fd, pid)
+                return
         if not self._hand_on(fd, uid, pid):
             self._slots.release(uid)
             _refuse(fd, pid)
@@ -222,6 +235,14 @@ class Server:
             posix.close(self._tether)
         title.announce(b"qmail-queued", [b"", b"worker"], stays=False)
         return worker.run(theirs, self._config)
+
+    def _keep_spare(self) -> None:
+        """Fork ahead of the demand, so that nobody waits for a fork."""
+        spare = self._config.spare_workers
+        if len(self._idle) < spare:
+            self._hear_workers()
+        while len(self._idle) < spare and self._hire():
+            pass
 
     def _lay_off(self) -> None:
         """End the workers that have been idle for long, the oldest first."""

@@ -87,13 +87,6 @@ class Connection:
             if event & _HANGUP:
                 raise CallerGone
 
-    def answer(self, answer: wire.Answer) -> None:
-        """Say it, if the caller is still there to hear it."""
-        try:
-            posix.write(self.fd, wire.encode_answer(answer))
-        except OSError:
-            pass
-
 
 def is_full(config: Config) -> bool:
     """True while the queue's file system has hardly any room left."""
@@ -107,10 +100,10 @@ def is_full(config: Config) -> bool:
     return room.f_files > 0 and room.f_favail < config.free_inodes
 
 
-def serve(
+def take_message(
     fd: int, uid: int, pid: int, config: Config, names: Iterator[bytes]
 ) -> wire.Answer | None:
-    """Take one message from the connection; None if the caller went away."""
+    """Queue the message of the connection; None if the caller went away."""
     connection = Connection(fd, config.seconds_for(uid))
     received = received_line(pid, uid, config.ids, int(time.time()))
     intake = Intake(uid, pid, received, names, lambda: is_full(config))
@@ -127,9 +120,16 @@ def serve(
         code = exitcodes.NO_MEMORY
     if code != exitcodes.QUEUED:
         intake.entry.abandon()
-    answer = wire.Answer(code, pid)
-    connection.answer(answer)
-    return answer
+    return wire.Answer(code, pid)
+
+
+def say(fd: int, answer: wire.Answer | None) -> None:
+    """Tell the caller, if it is still there to hear it."""
+    if answer is not None:
+        try:
+            posix.write(fd, wire.encode_answer(answer))
+        except OSError:
+            pass
 
 
 def _enter_queue(config: Config) -> None:
@@ -169,12 +169,21 @@ def run(channel: _socket.socket, config: Config) -> int:
     names = pid_names(posix.getpid())
     while (job := receive_job(channel)) is not None:
         fd, uid, pid = job
-        try:
-            serve(fd, uid, pid, config, names)
-        finally:
-            posix.close(fd)
-        try:
-            channel.send(DONE, MSG_NOSIGNAL)
-        except OSError:
+        answer = take_message(fd, uid, pid, config, names)
+        # Before the answer: a caller that has it and comes again at once must find its
+        # slot and this worker free. The answer fits into any socket's buffer.
+        free = _send_done(channel)
+        say(fd, answer)
+        posix.close(fd)
+        if not free:
             break
     return 0
+
+
+def _send_done(channel: _socket.socket) -> bool:
+    """False when the acceptor has ended."""
+    try:
+        channel.send(DONE, MSG_NOSIGNAL)
+    except OSError:
+        return False
+    return True

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 TOO_LONG = b"It has been in the queue too long, so I will not try again.\n"
 """Added to the report of a temporary failure that became a permanent one."""
 
+STALL_SECONDS = 2
+"""An attempt to queue that took this long and failed was waiting for the queue."""
+HOLD_SECONDS = 60
+"""Then deliveries come first for this long, and no bounce is tried."""
+
 _BLOCK = 65536
 _APPEND = posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC
 _READ = posix.O_RDONLY | posix.O_CLOEXEC
@@ -86,7 +91,7 @@ Hi. This is the qmail-send program at %b.
 class Bounces:
     """The notes in bounce/, and their injection."""
 
-    __slots__ = ("_controls", "_fs", "_log", "_submit")
+    __slots__ = ("_controls", "_fs", "_hold_until", "_log", "_submit")
 
     def __init__(
         self,
@@ -99,6 +104,7 @@ class Bounces:
         self._log = log
         self._fs = fs
         self._submit = submit
+        self._hold_until = 0.0
 
     def add(self, qnum: int, paragraph: bytes) -> None:
         """Record a failure; does not return before it is written.
@@ -161,12 +167,26 @@ class Bounces:
         return True
 
     def _send(self, qnum: int, sender: bytes) -> bool:
+        """Queue the notice, or warn."""
+        began = time.monotonic()
+        if began < self._hold_until:
+            return False
         self._log.flush()  # the queue may take its time
+        qp = self._submit_notice(qnum, sender)
+        if qp is None:
+            if time.monotonic() - began >= STALL_SECONDS:
+                self._hold_until = time.monotonic() + HOLD_SECONDS
+            return False
+        self._log.line(b"bounce msg %d qp %d" % (qnum, qp))
+        return True
+
+    def _submit_notice(self, qnum: int, sender: bytes) -> int | None:
+        """The qp of the notice; None, with a warning, if the queue did not take it."""
         try:
             submission = self._submit()
         except OSError:
             self._log.warning(b"unable to start qmail-queue, will try later")
-            return False
+            return None
         recipient = sender or self._controls.doublebounceto
         submission.put(preamble(self._controls, sender, recipient, int(time.time())))
         self._copy(layout.bounce(qnum), submission)
@@ -177,9 +197,8 @@ class Bounces:
         submission.recipient(recipient)
         if submission.close():
             self._log.warning(b"trouble injecting bounce message, will try later")
-            return False
-        self._log.line(b"bounce msg %d qp %d" % (qnum, submission.qp))
-        return True
+            return None
+        return submission.qp
 
     def _copy(self, path: bytes, submission: Submission) -> None:
         try:

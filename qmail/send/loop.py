@@ -66,6 +66,8 @@ class Loop:
 
     def run(self) -> None:
         """Deliver mail until a TERM, or until a companion is lost."""
+        # A child that qmail-start forked may have ended before SIGCHLD was caught.
+        reap()
         while True:
             self._log.flush()
             if self._scheduler.is_over():

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import os
 import re
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pytools.base.tai import tai64n
-from tests.conftest import CHECKOUT, cannot_run
+from tests.conftest import CHECKOUT, ORIGINALS, cannot_run
 from tests.guide.private_root import PrivateRoot
 
 HOST = "foobar.example.com"
@@ -18,6 +22,8 @@ SOURCE = "/usr/local/src/netqmail-1.06"
 GUIDE = CHECKOUT.parent / "shared/guide"
 TEMPLATES = CHECKOUT / "service-templates"
 WHEELS = CHECKOUT / "build/wheels"
+
+CLONE_NEWNET = 0x40000000
 
 SERVICES = ("qmail-send", "qmail-send/log", "qmail-smtpd", "qmail-smtpd/log")
 
@@ -60,7 +66,7 @@ class GuideServer:
 
     def __init__(self) -> None:
         fill_wheels()
-        self.root = PrivateRoot(HOST, [str(CHECKOUT), "/tmp/orig"])
+        self.root = PrivateRoot(HOST, binds())
         self.run = self.root.run
         self.read = self.root.read
         self.test_began = b""
@@ -141,9 +147,7 @@ class GuideServer:
     def default_delivery(self, line: str) -> None:
         """Change control/defaultdelivery and restart qmail-send, as one does."""
         self.run(f"echo '{line}' > /var/qmail/control/defaultdelivery")
-        before = self.pid_of("qmail-send")
-        self.run("svc -t /service/qmail-send")
-        self.until(lambda: self.pid_of("qmail-send") not in (0, before), "a restart")
+        self.restart("qmail-send")
 
     def until(
         self, condition: Callable[[], object], what: str, seconds: float = 30.0
@@ -197,6 +201,66 @@ class GuideServer:
             f"port {port}",
         )
 
+    def path(self, name: str) -> Path:
+        """A path inside, as seen from here; no link on the way may be absolute."""
+        return Path(f"/proc/{self.root.pid}/root{name}")
+
+    def connect(self, port: int = 25, host: str = "127.0.0.1") -> socket.socket:
+        """A connection made in the private network, to be used from here."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        own = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        inside = os.open(f"/proc/{self.root.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            # A network belongs to a thread, and a socket to the network it began in.
+            if libc.setns(inside, CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "setns")
+            try:
+                return socket.create_connection((host, port), 30)
+            finally:
+                assert libc.setns(own, CLONE_NEWNET) == 0
+        finally:
+            os.close(own)
+            os.close(inside)
+
+    @contextlib.contextmanager
+    def changed(self, path: str, text: str | bytes | None) -> Iterator[None]:
+        """Have a file with that text, or (None) not have it, while the block runs."""
+        saved = "/tmp/saved" + path.replace("/", "-")
+        self.run(f"rm -rf {saved}; test ! -e {path} || mv {path} {saved}")
+        try:
+            if text is not None:
+                self.root.write(path, text)
+                self.run(
+                    f"test ! -e {saved} || {{ chmod --reference={saved} {path}; "
+                    f"chown --reference={saved} {path}; }}"
+                )
+            yield
+        finally:
+            self.run(f"rm -rf {path}; test ! -e {saved} || mv {saved} {path}")
+
+    @contextlib.contextmanager
+    def user(self, name: str) -> Iterator[str]:
+        """A user of the machine while the block runs; his home."""
+        self.add_user(name)
+        try:
+            yield f"/home/{name}"
+        finally:
+            self.until(self.queue_is_empty, f"{name}'s mail gone")
+            self.run(f"userdel -r {name} 2>&1 || true; rm -rf /home/{name}")
+
+    def sessions(self) -> list[int]:
+        """The pids of tcpserver's children that serve a connection."""
+        parent = self.pid_of("qmail-smtpd")
+        found = self.run(f"ps -o pid=,args= --ppid {parent}", check=False).stdout
+        lines = [line.split(None, 1) for line in found.splitlines()]
+        return [int(pid) for pid, args in lines if not args.startswith("resolver")]
+
+    def restart(self, service: str) -> None:
+        """Restart a service and wait until it is up again."""
+        before = self.pid_of(service)
+        self.run(f"svc -t /service/{service}")
+        self.until(lambda: self.pid_of(service) not in (0, before), f"new {service}")
+
     def new_messages(self, maildir: str = "/home/dave/Maildir") -> list[str]:
         """The names in new/ of a Maildir."""
         return self.run(f"ls {maildir}/new 2>/dev/null", check=False).stdout.split()
@@ -217,6 +281,13 @@ class GuideServer:
             seconds=seconds,
         )
         return done.stdout
+
+
+def binds() -> list[str]:
+    """What a private root shares with the machine: the checkout, and the originals."""
+    originals = os.path.realpath(ORIGINALS)
+    inside = Path(originals).is_relative_to(CHECKOUT)
+    return [str(CHECKOUT)] + [originals] * (os.path.isdir(originals) and not inside)
 
 
 def now() -> bytes:

@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import stat
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from pytools.base import runtime
 from pytools.base.environment import environ
 from pytools.process import child, launcher
 from qmail.commands import qmail_queue
+from qmail.control.ids import TRIAL_FILE
 from qmail.queue import client, exitcodes, wire
 from qmail.queue.client import Call
 from qmail.queue.exitcodes import Refused, verdict
@@ -55,9 +57,10 @@ def served(home: QueueHome) -> QueueHome:
 
 
 def workers(home: QueueHome) -> list[int]:
-    path = f"/proc/{home.server}/task/{home.server}/children"
-    with open(path) as file:
-        return [int(word) for word in file.read().split()]
+    """The workers of the server, as soon as there are any."""
+    path = Path(f"/proc/{home.server}/task/{home.server}/children")
+    until(lambda: len(path.read_text().split()) >= home.config.spare_workers)
+    return [int(word) for word in path.read_text().split()]
 
 
 def connect(home: QueueHome) -> socket.socket:
@@ -260,6 +263,23 @@ def test_server_flood_by_one_user_does_not_hurt_others(home: QueueHome) -> None:
     until(lambda: home.submit(uid=USER) == b"")
 
 
+def test_server_caller_at_its_limit_may_come_again_at_once(home: QueueHome) -> None:
+    home.config.per_uid = home.config.per_reserved_uid = 1
+    home.start()
+
+    def work() -> bytes:
+        verdicts = set()
+        for _ in range(100):
+            submission = Submission()
+            submission.sender(b"s")
+            verdicts.add(submission.close())
+        return b"|".join(verdicts)
+
+    until(lambda: home.submit() == b"")  # the look whether it serves has ended
+    assert as_user(USER, work) == b""
+    assert len(home.files("todo")) == 101
+
+
 def test_server_time_limit_is_52(home: QueueHome) -> None:
     home.config.seconds = home.config.reserved_seconds = 0
     home.start()
@@ -331,7 +351,7 @@ def test_server_pool_grows_and_shrinks(home: QueueHome) -> None:
     home.config.idle_seconds = 0
     home.start()
     callers = [connect(home) for _ in range(10)]
-    until(lambda: len(workers(home)) == 10)
+    until(lambda: len(workers(home)) == 10 + home.config.spare_workers)
     for caller in callers:
         caller.close()
     assert home.submit() == b""
@@ -341,10 +361,11 @@ def test_server_pool_grows_and_shrinks(home: QueueHome) -> None:
 def test_server_worker_is_replaced_after_its_share(home: QueueHome) -> None:
     home.config.messages_per_worker = 1
     home.start()
-    first = workers(home)
-    for _ in range(5):
+    seen: set[int] = set()
+    for _ in range(10):
         assert home.submit() == b""
-    until(lambda: not set(first) & set(workers(home)))
+        seen.update(workers(home))
+    assert len(seen) >= 10
 
 
 def test_server_term_frees_lock_and_socket_while_workers_finish(
@@ -425,6 +446,68 @@ def serve_tied(home: QueueHome, tether: int) -> int:
     return serve(home.config, True, Strerr(b"qmail-queued"))
 
 
+def queued_command(
+    home: QueueHome, python: list[str], *args: str, uid: int
+) -> subprocess.Popen[bytes]:
+    Path(home.path + TRIAL_FILE.decode()).write_text(f"{SERVER} {SERVER}\n")
+    return subprocess.Popen(
+        [*python, "qmail-queued", *args],
+        env={"PYQMAIL_TEST_HOME": home.path, "PATH": os.environ["PATH"]},
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        user=uid if ROOT else None,
+    )
+
+
+def test_qmail_queued_as_a_program_serves(home: QueueHome, python: list[str]) -> None:
+    with queued_command(home, python, uid=SERVER) as server:
+        until(home.is_served)
+        assert home.submit() == b""
+        server.terminate()
+        assert server.wait(20) == 0
+        assert server.stderr is not None
+        assert server.stderr.read() == b""
+
+
+def test_qmail_queued_tied_as_a_program_ends(
+    home: QueueHome, python: list[str]
+) -> None:
+    with queued_command(home, python, "-1", uid=SERVER) as server:
+        until(home.is_served)
+        assert home.submit() == b""
+        assert server.communicate(timeout=20) == (None, b"")
+        assert server.returncode == 0
+
+
+@pytest.mark.parametrize("args", [["-t"], ["word"], ["-1", "word"]])
+def test_qmail_queued_misuse_is_100(
+    home: QueueHome, python: list[str], args: list[str]
+) -> None:
+    with queued_command(home, python, *args, uid=SERVER) as server:
+        _, text = server.communicate(timeout=20)
+    assert server.returncode == 100
+    assert text == b"qmail-queued: usage: qmail-queued [ -1 ]\n"
+
+
+def test_qmail_queued_as_another_user_is_100(
+    home: QueueHome, python: list[str], as_root: None
+) -> None:
+    with queued_command(home, python, uid=USER) as server:
+        _, text = server.communicate(timeout=20)
+    assert server.returncode == 100
+    assert text.startswith(b"qmail-queued: fatal: must run as ")
+
+
+def test_qmail_queued_without_run_directory_is_111(
+    home: QueueHome, python: list[str]
+) -> None:
+    os.rmdir(f"{home.path}/run")
+    with queued_command(home, python, uid=SERVER) as server:
+        _, text = server.communicate(timeout=20)
+    assert server.returncode == 111
+    assert text.endswith(b": file does not exist\n")
+
+
 def test_no_server_ordinary_caller_waits_for_it(home: QueueHome) -> None:
     if not ROOT:
         cannot_run("needs root")
@@ -464,7 +547,7 @@ def test_no_server_ordinary_caller_gets_73(home: QueueHome) -> None:
 
 
 def test_no_server_root_queues_directly(home: QueueHome, as_root: None) -> None:
-    Path(home.path, "control/pyqmail-ids").write_text(f"{SERVER} {SERVER}\n")
+    Path(home.path + TRIAL_FILE.decode()).write_text(f"{SERVER} {SERVER}\n")
     assert home.submit(b"by root\n") == b""
     (n,) = home.files("mess")
     assert home.files("mess")[n].endswith(b"\nby root\n")
@@ -610,7 +693,7 @@ def test_qmail_queue_alarm_is_52(served: QueueHome) -> None:
         os.dup2(read, 0)
         return qmail_queue.main([b"qmail-queue"])
 
-    os.write(write, b"begun\n" * 10000)
+    os.write(write, b"x" * 65536)
     pid = child.fork(body)
     until(lambda: len(served.files("mess")) == 1)
     os.kill(pid, signal.SIGALRM)

@@ -120,7 +120,7 @@ def test_programs_have_their_arguments_users_and_pipes(
         assert facts[name]["cwd"] == "/"
         assert facts[name]["umask"] == "0077"
     assert facts["qmail-lspawn"]["argv"] == "./Maildir/"
-    assert facts["qmail-queued"]["argv"] == "-t"
+    assert facts["qmail-queued"]["argv"] == "-1"
     send = facts["qmail-send"]
     for name, to, back in (
         ("qmail-lspawn", "fd1", "fd2"),

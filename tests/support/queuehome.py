@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -74,7 +75,9 @@ class QueueHome:
         return pid
 
     def is_served(self) -> bool:
-        return os.path.exists(f"{self.path}/run/queued")
+        """True when a server answers; its socket alone may be a dead one's."""
+        with socket.socket(socket.AF_UNIX) as caller:
+            return caller.connect_ex(f"{self.path}/run/queued") == 0
 
     def stop(self) -> int:
         """TERM the server and wait for it; its raw wait status."""

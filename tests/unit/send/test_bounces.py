@@ -5,9 +5,16 @@ from __future__ import annotations
 import pytest
 
 from qmail.queue import layout
-from qmail.send.bounces import note, preamble
+from qmail.send.bounces import Bounces, note, preamble
 from tests.support.crashfs import CrashFs
-from tests.unit.send.rigging import QNUM, MemoryRig, make_controls, preprocessed, put
+from tests.unit.send.rigging import (
+    QNUM,
+    MemoryRig,
+    Submitted,
+    make_controls,
+    preprocessed,
+    put,
+)
 
 
 @pytest.mark.parametrize(
@@ -129,3 +136,26 @@ def test_add_on_full_disk_cries_and_goes_on_when_there_is_room(
     assert rig.lines() == [
         "alert: unable to append to bounce message; HELP! sleeping..."
     ]
+
+
+def test_inject_after_a_stalled_queue_lets_deliveries_go_first(
+    fs: CrashFs, rig: MemoryRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1000.0]
+
+    def stalled() -> Submitted:
+        clock[0] += 8
+        return Submitted(rig.accepted, rig.refusal)
+
+    monkeypatch.setattr("qmail.send.bounces.time.monotonic", lambda: clock[0])
+    bounces = Bounces(rig.controls, rig.log, fs, stalled)  # type: ignore[arg-type]  # as in rigging
+    preprocessed(fs, bounce=b"<a@b>:\nno\n\n")
+    rig.refusal = b"Znobody there"
+    assert not bounces.inject(QNUM)
+    rig.refusal = b""
+    clock[0] += 59
+    assert not bounces.inject(QNUM)
+    assert clock[0] == 1067.0
+    clock[0] += 1
+    assert bounces.inject(QNUM)
+    assert len(rig.accepted) == 1

@@ -1,0 +1,158 @@
+"""A load on the installed server: nothing lost, nothing twice, also through kills."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+
+from tests.conftest import ORIGINALS, tool
+from tests.guide.server import HOST, GuideServer
+from tests.guide.smtp_load import Copies, Load, arrived
+
+MESSAGES = 2000
+REMOTE_MESSAGES = 500
+KILLS = 10
+CONCURRENCY_LOCAL = 10
+
+
+def postfix(name: str) -> str:
+    """The command of one of Postfix's test programs, with its libraries."""
+    path = tool(name, "postfix")
+    libraries = os.path.realpath(f"{ORIGINALS}/usr/lib/postfix")
+    return f"LD_LIBRARY_PATH={libraries} exec {os.path.realpath(path)}"
+
+
+def count_new(server: GuideServer) -> int:
+    """How many messages lie in dave's new/."""
+    return len(os.listdir(server.path("/home/dave/Maildir/new")))
+
+
+def wait_for_empty_queue(server: GuideServer, seconds: float = 90.0) -> None:
+    """Wait until everything is delivered, asking for retries now and then."""
+
+    def is_empty() -> bool:
+        time.sleep(0.2)
+        return server.queue_is_empty()
+
+    server.until(is_empty, "an empty queue", seconds)
+
+
+def queue_files(
+    server: GuideServer, of: str = "mess info local remote todo intd bounce pid"
+) -> list[str]:
+    """Every file of a message in the queue, in whatever state."""
+    return server.run(f"cd /var/qmail/queue && find {of} -type f").stdout.split()
+
+
+def sweep(server: GuideServer) -> None:
+    """Have qmail-send take away what it left when it was killed.
+
+    Between the end of info/N and that of mess/N a message is in S2, as one is that
+    somebody began to queue; only its age tells them apart.
+    """
+    assert queue_files(server, "info local remote todo intd bounce pid") == []
+    server.run("find /var/qmail/queue/mess -type f -exec touch -d '2 days ago' {} +")
+    server.restart("qmail-send")
+    server.until(lambda: not queue_files(server), "a swept queue")
+
+
+def test_two_thousand_from_smtp_source_all_arrive_once(server: GuideServer) -> None:
+    source = postfix("smtp-source")
+    server.run(
+        f"{source} -l 1000 -m {MESSAGES} -s 20 -f ann@example.org -t dave@{HOST}"
+        " 127.0.0.1:25",
+        seconds=90,
+    )
+    wait_for_empty_queue(server)
+    assert count_new(server) == MESSAGES
+    assert queue_files(server) == []
+    assert server.sessions() == []
+
+
+def test_two_thousand_numbered_messages_arrive_each_exactly_once(
+    server: GuideServer,
+) -> None:
+    load = Load(server, MESSAGES)
+    load.wait()
+    assert load.troubles == []
+    assert load.accepted == set(range(1, MESSAGES + 1))
+    wait_for_empty_queue(server)
+    copies = arrived(server)
+    assert set(copies) == load.accepted
+    assert [number for number, times in copies.items() if len(times) > 1] == []
+    assert queue_files(server) == []
+    assert os.listdir(server.path("/home/dave/Maildir/tmp")) == []
+
+
+def test_five_hundred_to_a_remote_domain_all_reach_the_sink(
+    server: GuideServer,
+) -> None:
+    source, sink = postfix("smtp-source"), postfix("smtp-sink")
+    server.run("rm -rf /tmp/sunk && mkdir -m 777 /tmp/sunk")
+    running = server.root.start(
+        f"echo $$ > /tmp/sink-pid; {sink} -u nobody -d /tmp/sunk/m. 127.0.0.3:2600 1000"
+    )
+    try:
+        routes = "/var/qmail/control/smtproutes"
+        server.run(f"echo far.example:127.0.0.3:2600 > {routes}")
+        server.run(
+            f"{source} -l 1000 -m {REMOTE_MESSAGES} -s 20 -f ann@example.org"
+            " -t joe@far.example 127.0.0.1:25",
+            seconds=90,
+        )
+        wait_for_empty_queue(server)
+        # A file of the sink is one session, and qmail-remote sends one message in each.
+        assert len(os.listdir(server.path("/tmp/sunk"))) == REMOTE_MESSAGES
+        assert server.log().count(": success: 127.0.0.3_accepted_message") == (
+            REMOTE_MESSAGES
+        )
+        assert queue_files(server) == []
+    finally:
+        server.run(f"kill $(cat /tmp/sink-pid); rm -rf /tmp/sunk {routes}", check=False)
+        running.wait()
+
+
+def was_in_delivery(times: list[float], kills: list[float]) -> bool:
+    """True if every copy but the last was made about when qmail-send was killed."""
+    return all(
+        any(kill - 1.0 <= when <= kill + 3.0 for kill in kills) for when in times[:-1]
+    )
+
+
+def twice(copies: Copies) -> dict[int, list[float]]:
+    """The numbers that came more than once."""
+    return {number: times for number, times in copies.items() if len(times) > 1}
+
+
+def test_kills_and_restarts_of_qmail_send_lose_nothing(server: GuideServer) -> None:
+    load = Load(server, MESSAGES, a_second=90)
+    kills = []
+    for _ in range(KILLS):
+        for signal in ("-k", "-t"):
+            before = server.pid_of("qmail-send")
+            server.until(lambda: count_new(server) or not load.is_running, "deliveries")
+            if signal == "-k":
+                kills.append(time.time())
+            server.run(f"svc {signal} /service/qmail-send")
+            server.until(
+                lambda pid=before: server.pid_of("qmail-send") not in (0, pid),  # type: ignore[misc]
+                "qmail-send again",
+            )
+    load.wait()
+    assert load.troubles == []
+    server.until(
+        lambda: not queue_files(server, "info local remote todo intd bounce"),
+        "every message delivered",
+        60,
+    )
+    copies = arrived(server)
+    assert set(copies) == load.accepted == set(range(1, MESSAGES + 1))
+    again = twice(copies)
+    assert len(again) <= KILLS * CONCURRENCY_LOCAL
+    late = {n: t for n, t in again.items() if not was_in_delivery(t, kills)}
+    assert late == {}, (late, kills)
+    sweep(server)
+    log = server.log()
+    assert log.count("status: exiting") >= KILLS
+    assert len(re.findall(r"^starting delivery 1: ", log, re.MULTILINE)) >= KILLS
