@@ -24,7 +24,6 @@ from qmail.send.jobs import begin_pass
 from qmail.send.log import safe
 from qmail.send.messages import CHANNEL_NAMES, channel_path, mtime, remove
 from qmail.send.prioq import TimeQueue
-from qmail.send.reports import DEFERRAL, FAILURE, SUCCESS
 from qmail.send.rewriting import LOCAL, REMOTE
 from qmail.send.schedule import (
     LOCAL_SKIP_SECONDS,
@@ -32,6 +31,7 @@ from qmail.send.schedule import (
     SYSTEM_FAILURE_SECONDS,
 )
 from qmail.send.spawner import Delivery
+from qmail.spawn.records import DEFERRAL, FAILURE, SUCCESS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

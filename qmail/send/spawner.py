@@ -11,8 +11,8 @@ import posix
 from heapq import heappop, heappush
 
 from pytools.base.fds import set_nonblock
-from qmail.send.reports import ReportReader, encode_command
 from qmail.send.rewriting import sender_for
+from qmail.spawn.records import Command, ReportDecoder, encode_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Spawner:
         self._free = list(range(limit))  # a heap, being sorted
         self._unsent = bytearray()
         self._is_full = False
-        self._reports = ReportReader()
+        self._reports = ReportDecoder()
         try:
             set_nonblock(fd_out)
         except OSError:
@@ -75,7 +75,7 @@ class Spawner:
         self.used += 1
         job, recipient = delivery.job, delivery.recipient
         sender = sender_for(job.sender, recipient)
-        self._unsent += encode_command(slot, job.message, sender, recipient)
+        self._unsent += encode_command(Command(slot, job.message, sender, recipient))
 
     def flush(self) -> None:
         """Write the commands, as far as the pipe takes them."""
@@ -97,7 +97,12 @@ class Spawner:
             return []
         if not data:
             self._died()
-        return self._reports.feed(data)
+        self._reports.receive(data)
+        reports = []
+        while (report := self._reports.next_report()) is not None:
+            slot, text = report
+            reports.append((slot, text[:1], text[1:]))
+        return reports
 
     def finish(self, slot: int) -> Delivery | None:
         """Free a slot; the delivery that had it, or None, with a warning."""

@@ -9,6 +9,10 @@ Contract     ``receive`` bytes as they come, then ask for whole records until No
 
 from __future__ import annotations
 
+SUCCESS = b"K"
+DEFERRAL = b"Z"
+FAILURE = b"D"
+
 SPAWN_LIMIT = 120
 """How many deliveries a spawner keeps going at once."""
 FIELD_MAX = 131072

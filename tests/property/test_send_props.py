@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from qmail.control.maps import ConstMap
 from qmail.send.bounces import note
 from qmail.send.log import safe
-from qmail.send.reports import MAX_REPORT, ReportReader
 from qmail.send.rewriting import LOCAL, REMOTE, Rewriter
 from qmail.send.schedule import next_retry
 
@@ -75,28 +74,6 @@ REPORT = st.tuples(
     st.sampled_from([b"K", b"Z", b"D", b"?"]),
     st.binary(max_size=40).map(lambda text: text.replace(b"\0", b"")),
 )
-
-
-@given(st.lists(REPORT, max_size=8), st.lists(st.integers(1, 9), max_size=60))
-def test_reports_any_split_gives_the_same(
-    reports: list[tuple[int, bytes, bytes]], sizes: list[int]
-) -> None:
-    stream = b"".join(bytes([n]) + k + text + b"\0" for n, k, text in reports)
-    reader, found = ReportReader(), []
-    for size in sizes:
-        found += reader.feed(stream[:size])
-        stream = stream[size:]
-    assert found + reader.feed(stream) == reports
-
-
-@given(st.lists(st.binary(max_size=200), max_size=20))
-def test_reports_from_any_bytes_stay_bounded(chunks: list[bytes]) -> None:
-    reader = ReportReader()
-    for chunk in chunks:
-        for slot, letter, text in reader.feed(chunk):
-            assert 0 <= slot <= 255
-            assert len(letter) <= 1
-            assert len(text) <= MAX_REPORT
 
 
 def slashed(text: bytes) -> bytes:

@@ -136,3 +136,9 @@ def test_report_too_long_is_cut_whatever_the_split(extra: int) -> None:
     assert reports(wire) == expected
     for cut in (1, REPORT_MAX - 1, REPORT_MAX, REPORT_MAX + 1, REPORT_MAX + 2):
         assert reports(wire[:cut], wire[cut:]) == expected
+
+
+def test_report_too_long_is_cut_and_the_next_one_is_whole() -> None:
+    stream = b"\x01K" + b"x" * 30000 + b"\0\x02Dno\0"
+    found = reports(*(stream[at : at + 2048] for at in range(0, len(stream), 2048)))
+    assert found == [(1, b"K" + b"x" * (records.REPORT_MAX - 2)), (2, b"Dno")]
