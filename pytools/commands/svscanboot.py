@@ -1,11 +1,11 @@
 """svscanboot: start svscan in a clean room, with its messages where ps shows them.
 
-Contract     svscanboot [ directory ] (default /service). Descriptors 0 to 2 become
-             /dev/null, the environment becomes PATH alone; supervises left over there
-             are told to stop and leave; then this process is svscan, and its child, by
-             a pipe from descriptors 1 and 2, readproctitle.
+Contract     svscanboot [ -k ] [ directory ] (default /service). Descriptors 0 to 2
+             become /dev/null, the environment becomes PATH alone; supervises left over
+             there are told to stop and leave, with -k they are kept; then this process
+             is svscan, and its child, by a pipe from descriptors 1 and 2, readproctitle.
 Process 1    works as such: svscan keeps this process's id and reaps what comes.
-Exit         111 if it cannot be set up; else what svscan does: it stays.
+Exit         100 misused, 111 if it cannot be set up; else it stays, as svscan does.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import posix
 from pytools.base import fds
 from pytools.base.environment import environ
 from pytools.base.exits import Next, Strerr
+from pytools.base.options import BadOption, getopt
 from pytools.process import child, title
 from pytools.supervision import control
 
@@ -33,7 +34,11 @@ READPROCTITLE = [b"readproctitle", b"service", b"errors:", b"." * 400]
 
 def main(argv: list[bytes]) -> NoReturn:
     """Clean up, fork readproctitle, become svscan."""
-    directory = argv[1] if len(argv) > 1 else SCAN_DIRECTORY
+    try:
+        options, rest = getopt(argv[1:], b"k")
+    except BadOption:
+        raise STRERR.usage(b"svscanboot [ -k ] [ directory ]") from None
+    directory = rest[0] if rest else SCAN_DIRECTORY
     # The first title finds the memory that ps reads by way of the environment, which
     # svscan will find moved.
     title.announce(b"svscanboot", argv, stays=True)
@@ -41,7 +46,8 @@ def main(argv: list[bytes]) -> NoReturn:
     try:
         null = posix.open(b"/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
         fds.arrange({0: null, 1: null, 2: null})
-        stop_leftovers(directory)
+        if not options:
+            stop_leftovers(directory)
         read_end, write_end = fds.pipe()
         child.fork(lambda: _become_readproctitle(read_end))
         posix.close(read_end)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import subprocess
 import sys
 import time
@@ -51,12 +52,24 @@ class MailServer:
         # The libraries first: without a network nothing at all has happened yet.
         python = interpreter.versioned(sys.executable)
         print("Installing the programs...")
+        before = self.launcher()
         runtime.build(self.places.runtimes, python, wheels)
         accounts.create_missing()
         self.owners = Owners()
         setup.install(self.places, self.owners, wheels)
         self.configure()
         services.install(self.places, f"{self.places.command}/svscanboot")
+        if before not in (b"", self.launcher()):
+            print("The programs are new; services that run get them by a restart:")
+            print("...try: svc -t /service/qmail-queued; qmailctl restart")
+
+    def launcher(self) -> bytes:
+        """A program as it is installed now; it names its runtime."""
+        try:
+            with open(f"{self.places.home}/bin/qmail-send", "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            return b""
 
     def configure(self) -> None:
         """config-fast on a fresh home; one that has its name keeps it."""
@@ -159,6 +172,14 @@ class MailServer:
         names = [name for one in SERVICES for name in (one, f"{one}/log")]
         names += ["qmail-queued", "qmail-queued/log"]
         print("Waiting for the services...")
+        svok = f"{self.places.local_bin}/svok"
+
+        def are_supervised() -> bool:
+            paths = [f"{self.places.service}/{name}" for name in names]
+            return all(subprocess.call([svok, path]) == 0 for path in paths)
+
+        await_condition(are_supervised, "all services supervised")
+        run([f"{self.places.home}/bin/qmailctl", "start"])
         await_condition(
             lambda: all(preflight.supervised_pid(self.places, n) for n in names),
             "all services up",
@@ -217,14 +238,13 @@ def await_condition(condition: Callable[[], bool], what: str) -> None:
 def find_admin() -> str:
     """Who reads postmaster's mail: $ADMIN, or who called sudo; "" for nobody."""
     admin = os.environ.get("ADMIN") or os.environ.get("SUDO_USER", "")
-    if not admin or "@" in admin:
+    if re.fullmatch(r"[^@\s]+@[^@\s]+", admin):
         return admin
     try:
-        uid = pwd.getpwnam(admin).pw_uid
+        if pwd.getpwnam(admin).pw_uid:
+            return admin
     except KeyError:
-        uid = 0
-    if uid:
-        return admin
+        pass
     if os.environ.get("ADMIN"):
         # qmail delivers nothing to root: that would go round for ever.
         raise SetupError(

@@ -60,7 +60,7 @@ def check_interpreter() -> None:
             "...try: PYTHON=/usr/bin/python3 make mailserver HOST=..."
         )
     done = subprocess.run(
-        [sys.executable, "-I", "-c", "import venv, ensurepip"],
+        [sys.executable, "-I", "-c", "import venv, ensurepip; ensurepip.version()"],
         capture_output=True,
         check=False,
     )
@@ -106,7 +106,7 @@ def _remedy(number: int | None) -> str:
 def check_port(places: Places) -> None:
     """Nobody but our own tcpserver may have the port."""
     holder = processes.listener(PORT)
-    if holder is None or holder.pid and holder.pid == supervised_pid(places):
+    if holder is None or (holder.pid and holder.pid == supervised_pid(places)):
         return
     raise SetupError(
         f"port {PORT} is taken by {holder}\n"

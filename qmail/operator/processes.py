@@ -25,8 +25,12 @@ class Holder:
         return f"a process of {self.user}"
 
 
+ANY_IP6, MAPPED_IP4 = "0" * 32, "0" * 16 + "FFFF0000"
+"""How /proc writes the addresses of an IPv6 socket that IPv4 connections reach, too."""
+
+
 def listener(port: int) -> Holder | None:
-    """The first process that listens on a TCP port of any address of this machine."""
+    """The first process that listens on a TCP port of an IPv4 address of this machine."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
             with open(table) as file:
@@ -35,7 +39,10 @@ def listener(port: int) -> Holder | None:
             continue
         for line in lines:
             words = line.split()
-            if words[3] == LISTEN and int(words[1].rpartition(":")[2], 16) == port:
+            address, _, number = words[1].partition(":")
+            if len(address) == 32 and not address.startswith((ANY_IP6, MAPPED_IP4)):
+                continue
+            if words[3] == LISTEN and int(number, 16) == port:
                 pid = _holder_of(f"socket:[{words[9]}]")
                 return Holder(pid, name_of(pid), _user_name(int(words[7])))
     return None

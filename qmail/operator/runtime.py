@@ -85,7 +85,8 @@ def _install_libraries(lib: str, python: str, wheels: str | None) -> None:
         pip = _pip(scratch, python)
         command = [*pip, "install", "--quiet", "--target", lib, "--no-compile"]
         command += ["--disable-pip-version-check", "--no-warn-script-location"]
-        command += ["--root-user-action=ignore"]
+        # Without a network its five tries would take minutes to say so.
+        command += ["--root-user-action=ignore", "--retries=1", "--timeout=20"]
         if wheels:
             command += ["--no-index", "--find-links", wheels]
         done = subprocess.run(

@@ -22,10 +22,10 @@ Description=svscan, which supervises the services in /service
 After=local-fs.target
 
 [Service]
-ExecStart={svscanboot}
+ExecStart={svscanboot} -k
 Restart=always
-# A restart of svscanboot must leave the services alone: svscan finds their supervise
-# processes still there by their locks.
+# A restart of svscanboot leaves the services alone: the old supervise processes go on,
+# and their locks keep the new svscan from starting second ones.
 KillMode=process
 
 [Install]

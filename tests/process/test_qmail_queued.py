@@ -1,11 +1,10 @@
-"""qmail-queued, its workers and its callers, as real processes."""
+"""qmail-queued and its workers, as real processes."""
 
 from __future__ import annotations
 
 import os
 import select
 import signal
-import socket
 import stat
 import subprocess
 import time
@@ -14,14 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from pytools.base import runtime
-from pytools.base.environment import environ
-from pytools.process import child, launcher
-from qmail.commands import qmail_queue
+from pytools.base.exits import Strerr
+from pytools.process import child
+from qmail.commands.qmail_queued import serve
 from qmail.control.ids import TRIAL_FILE
-from qmail.queue import client, exitcodes, wire
-from qmail.queue.client import Call
-from qmail.queue.exitcodes import Refused, verdict
+from qmail.queue import exitcodes, wire
+from qmail.queue.exitcodes import verdict
 from qmail.queue.inject import Submission
 from tests.conftest import cannot_run
 from tests.support.queuehome import (
@@ -33,139 +30,28 @@ from tests.support.queuehome import (
     SERVER,
     USER,
     QueueHome,
+    answer_on,
     as_user,
-    queue_home,
+    become,
+    checked_home,
+    connect,
+    whole,
+    workers,
 )
 from tests.support.until import until
 
 
 @pytest.fixture
 def home() -> Iterator[QueueHome]:
-    """A home without a server; at the end no child may be left."""
-    before = set(os.listdir("/proc/self/fd"))
-    with queue_home() as home:
+    """A home without a server."""
+    with checked_home() as home:
         yield home
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
-    assert set(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.fixture
 def served(home: QueueHome) -> QueueHome:
     home.start()
     return home
-
-
-def workers(home: QueueHome) -> list[int]:
-    """The workers of the server, as soon as there are any."""
-    path = Path(f"/proc/{home.server}/task/{home.server}/children")
-    until(lambda: len(path.read_text().split()) >= home.config.spare_workers)
-    return [int(word) for word in path.read_text().split()]
-
-
-def connect(home: QueueHome) -> socket.socket:
-    caller = socket.socket(socket.AF_UNIX)
-    caller.settimeout(20)
-    caller.connect(f"{home.path}/run/queued")
-    return caller
-
-
-def whole(message: bytes = b"x\n", envelope: bytes = b"Fs\0Tr\0\0") -> bytes:
-    end = wire.END
-    return wire.encode_piece(message) + end + wire.encode_piece(envelope) + end
-
-
-def answer_on(caller: socket.socket) -> wire.Answer | None:
-    heard = b""
-    try:
-        while data := caller.recv(4096):
-            heard += data
-    except ConnectionResetError:
-        pass  # the server has closed without reading all that was sent
-    return wire.decode_answer(heard)
-
-
-def test_submission_is_queued_as_the_original_would(served: QueueHome) -> None:
-    assert served.submit(b"Subject: x\n\nbody\n", b"s@x", (b"a@y", b"b@y")) == b""
-    (n,) = served.files("mess")
-    mess = served.files("mess")[n]
-    received, _, rest = mess.partition(b"\n")
-    assert rest == b"Subject: x\n\nbody\n"
-    pid = int(received.split()[2])
-    assert received.startswith(b"Received: (qmail %d invoked by uid " % pid)
-    uid = os.geteuid()
-    envelope = b"u%d\0p%d\0Fs@x\0Ta@y\0Tb@y\0" % (uid, pid)
-    assert served.files("todo") == served.files("intd") == {n: envelope}
-    assert served.leftovers() == [f"intd/{n}", f"mess/{n % 23}/{n}", f"todo/{n}"]
-    for name in served.leftovers():
-        found = os.stat(f"{served.path}/queue/{name}")
-        assert stat.S_IMODE(found.st_mode) == 0o644
-        assert found.st_uid == SERVER
-    assert os.stat(f"{served.path}/queue/mess/{n % 23}/{n}").st_ino == n
-
-
-@pytest.mark.parametrize(
-    ("uid", "words"),
-    [
-        (ALIAS, b"by alias"),
-        (QMAILD, b"from network"),
-        (QMAILS, b"for bounce"),
-        (USER, b"by uid %d" % USER),
-    ],
-    ids=["alias", "qmaild", "qmails", "user"],
-)
-def test_received_says_who_called(
-    served: QueueHome, as_root: None, uid: int, words: bytes
-) -> None:
-    assert served.submit(uid=uid) == b""
-    (mess,) = served.files("mess").values()
-    assert b" invoked %b); " % words in mess.partition(b"\n")[0]
-    (todo,) = served.files("todo").values()
-    assert todo.startswith(b"u%d\0" % uid)
-
-
-def test_submission_qp_is_the_callers_pid(served: QueueHome) -> None:
-    def work() -> bytes:
-        submission = Submission()
-        submission.sender(b"")
-        assert submission.close() == b""
-        return b"%d %d" % (submission.qp, os.getpid())
-
-    qp, pid = child.in_child(work).split()
-    assert qp == pid
-    (todo,) = served.files("todo").values()
-    assert b"\0p%b\0F\0" % pid in todo
-
-
-def test_submission_large_message_arrives_whole(served: QueueHome) -> None:
-    message = os.urandom(3_000_000)
-    recipients = tuple(b"r%d@example.org" % n for n in range(20000))
-    assert served.submit(message, b"s", recipients) == b""
-    (mess,) = served.files("mess").values()
-    assert mess.partition(b"\n")[2] == message
-    (todo,) = served.files("todo").values()
-    assert todo.split(b"\0")[3:-1] == [b"T" + r for r in recipients]
-
-
-def test_submission_long_home_is_reached(served: QueueHome) -> None:
-    deep = served.path + "/" + "d" * 120
-    os.mkdir(deep)
-    os.chmod(deep, 0o755)
-    os.symlink("../run", f"{deep}/run")
-    runtime.home = deep.encode()
-    assert served.submit() == b""
-
-
-def test_submission_failed_by_caller_queues_nothing(served: QueueHome) -> None:
-    def work() -> bytes:
-        submission = Submission()
-        submission.put(b"x" * 200_000)
-        submission.fail()
-        submission.sender(b"s")
-        return submission.close()
-
-    assert child.in_child(work) == verdict(exitcodes.READ_ERROR)
-    until(lambda: served.leftovers() == [])
 
 
 REFUSED = {
@@ -236,8 +122,6 @@ def test_server_flood_by_one_user_does_not_hurt_others(home: QueueHome) -> None:
     ready, hold = os.pipe(), os.pipe()
 
     def flood() -> int:
-        from tests.support.queuehome import become
-
         become(USER)
         os.close(hold[1])
         callers = [connect(home) for _ in range(300)]
@@ -334,19 +218,6 @@ def test_worker_killed_is_74_and_the_server_lives(served: QueueHome) -> None:
     assert served.submit() == b""
 
 
-def test_caller_of_a_killed_worker_gets_74(served: QueueHome) -> None:
-    def work() -> bytes:
-        submission = Submission()
-        submission.put(b"x" * 100_000)
-        until(lambda: len(served.files("mess")) == 1)
-        for pid in workers(served):
-            os.kill(pid, signal.SIGKILL)
-        submission.sender(b"s")
-        return submission.close()
-
-    assert child.in_child(work) == verdict(exitcodes.COMMUNICATION_FAILED)
-
-
 def test_server_pool_grows_and_shrinks(home: QueueHome) -> None:
     home.config.idle_seconds = 0
     home.start()
@@ -436,10 +307,6 @@ def test_tied_server_ends_with_its_tether(home: QueueHome) -> None:
 
 
 def serve_tied(home: QueueHome, tether: int) -> int:
-    from pytools.base.exits import Strerr
-    from qmail.commands.qmail_queued import serve
-    from tests.support.queuehome import become
-
     os.dup2(tether, 0)
     os.close(tether)
     become(SERVER)
@@ -475,7 +342,8 @@ def test_qmail_queued_tied_as_a_program_ends(
     with queued_command(home, python, "-1", uid=SERVER) as server:
         until(home.is_served)
         assert home.submit() == b""
-        assert server.communicate(timeout=20) == (None, b"")
+        _, text = server.communicate(timeout=20)
+        assert text == b""
         assert server.returncode == 0
 
 
@@ -506,204 +374,3 @@ def test_qmail_queued_without_run_directory_is_111(
         _, text = server.communicate(timeout=20)
     assert server.returncode == 111
     assert text.endswith(b": file does not exist\n")
-
-
-def test_no_server_ordinary_caller_waits_for_it(home: QueueHome) -> None:
-    if not ROOT:
-        cannot_run("needs root")
-    read, write = os.pipe()
-
-    def work() -> bytes:
-        os.write(write, b".")
-        submission = Submission()
-        submission.sender(b"s")
-        return submission.close()
-
-    def body() -> int:
-        os.write(write, as_user(USER, work) or b"queued")
-        return 0
-
-    pid = child.fork(body)
-    assert os.read(read, 1) == b"."
-    home.start()
-    assert os.read(read, 100) == b"queued"
-    assert child.wait_for(pid) == 0
-    os.close(read)
-    os.close(write)
-
-
-def test_no_server_ordinary_caller_gets_73(home: QueueHome) -> None:
-    if not ROOT:
-        cannot_run("needs root")
-
-    def work() -> bytes:
-        try:
-            Call(patience=0.0)
-        except Refused as refused:
-            return b"%d" % refused.code
-        return b""
-
-    assert as_user(USER, work) == b"73"
-
-
-def test_no_server_root_queues_directly(home: QueueHome, as_root: None) -> None:
-    Path(home.path + TRIAL_FILE.decode()).write_text(f"{SERVER} {SERVER}\n")
-    assert home.submit(b"by root\n") == b""
-    (n,) = home.files("mess")
-    assert home.files("mess")[n].endswith(b"\nby root\n")
-    assert home.files("todo")[n].startswith(b"u0\0p")
-    for name in home.leftovers():
-        assert os.stat(f"{home.path}/queue/{name}").st_uid == SERVER
-
-
-def test_no_server_root_without_accounts_gets_55(
-    home: QueueHome, as_root: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from qmail.control import ids
-
-    def missing() -> ids.Ids:
-        raise ids.UnknownAccount(b"qmailq")
-
-    monkeypatch.setattr(ids, "lookup", missing)
-    assert home.submit() == verdict(exitcodes.NO_CONFIGURATION)
-
-
-def program(home: QueueHome, script: str, name: str = "filter") -> bytes:
-    path = Path(home.path, "bin", name)
-    path.write_text("#!/bin/sh\n" + script)
-    path.chmod(0o755)
-    return bytes(path)
-
-
-SCRIPTS = {
-    "accepts": ("cat >m; cat <&1 >e", b""),
-    "31": ("exit 31", verdict(31)),
-    "82 with text": ("cat >/dev/null; echo 'Dspam (#5.7.1)' >&6; exit 82", None),
-    "82 without": ("exit 82", verdict(1)),
-    "killed": ("kill -9 $$", verdict(exitcodes.CRASHED_CODE)),
-    "early 0": ("exec 0<&- 1<&-; exit 0", verdict(exitcodes.READ_ERROR)),
-}
-
-
-@pytest.mark.parametrize(("script", "expected"), SCRIPTS.values(), ids=SCRIPTS)
-def test_qmailqueue_program_decides(
-    home: QueueHome, script: str, expected: bytes | None
-) -> None:
-    environ[b"QMAILQUEUE"] = program(home, script)
-    message = b"m" * 300_000
-    try:
-        found = home.submit(message, b"s", (b"r",))
-    finally:
-        del environ[b"QMAILQUEUE"]
-    if expected is None:
-        assert found == b"Dspam (#5.7.1)"
-    else:
-        assert found == expected
-    if script.startswith("cat >m"):
-        assert Path(home.path, "m").read_bytes() == message
-        assert Path(home.path, "e").read_bytes() == b"Fs\0Tr\0\0"
-
-
-@pytest.mark.parametrize(
-    ("name", "code"), [(b"bin/none", 120), (b"none", 120), (b"", 120)]
-)
-def test_qmailqueue_missing_program_is_120(
-    home: QueueHome, name: bytes, code: int
-) -> None:
-    environ[b"QMAILQUEUE"] = name
-    try:
-        assert home.submit() == verdict(code)
-    finally:
-        del environ[b"QMAILQUEUE"]
-
-
-def test_foreign_qmail_queue_is_run(home: QueueHome) -> None:
-    program(home, "exit 31", "qmail-queue")
-    assert home.submit() == verdict(31)
-
-
-def test_own_qmail_queue_is_not_run(served: QueueHome) -> None:
-    path = Path(served.path, "bin/qmail-queue")
-    path.write_bytes(launcher.render(b"qmail-queue", runtime.home))
-    path.chmod(0o755)
-    assert served.submit() == b""
-
-
-def queue_command(message: bytes, envelope: bytes, hold: bool = False) -> int:
-    """The exit code of qmail-queue; `hold` keeps its descriptor 1 open."""
-    message_pipe, envelope_pipe = os.pipe(), os.pipe()
-
-    def body() -> int:
-        os.dup2(message_pipe[0], 0)
-        os.dup2(envelope_pipe[0], 1)
-        os.close(message_pipe[1])
-        os.close(envelope_pipe[1])
-        return qmail_queue.main([b"qmail-queue"])
-
-    pid = child.fork(body)
-    for fd in (message_pipe[0], envelope_pipe[0]):
-        os.close(fd)
-    os.write(message_pipe[1], message)
-    os.close(message_pipe[1])
-    os.write(envelope_pipe[1], envelope)
-    if not hold:
-        os.close(envelope_pipe[1])
-    code = os.waitstatus_to_exitcode(child.wait_for(pid))
-    if hold:
-        os.close(envelope_pipe[1])
-    return code
-
-
-COMMANDS = {
-    "good": (b"Fs\0Tr\0\0", False, 0),
-    "held open after the end": (b"Fs\0Tr\0\0", True, 0),
-    "rest ignored": (b"Fs\0Tr\0\0more", False, 0),
-    "no recipients": (b"Fs\0\0", False, 0),
-    "longest": (b"F%b\0\0" % (b"x" * 1002), False, 0),
-    "too long": (b"F%b\0\0" % (b"x" * 1003), True, 11),
-    "bad letter": (b"Fs\0Xr\0", True, 91),
-    "no envelope": (b"", False, 54),
-    "cut": (b"Fs\0Tr\0", False, 54),
-}
-
-
-@pytest.mark.parametrize(("envelope", "hold", "code"), COMMANDS.values(), ids=COMMANDS)
-def test_qmail_queue_exit_code_is_the_originals(
-    served: QueueHome, envelope: bytes, hold: bool, code: int
-) -> None:
-    assert queue_command(b"Subject: x\n\n", envelope, hold) == code
-    queued = [b"Subject: x\n\n"] if code == 0 else []
-    until(lambda: len(served.files("mess")) == len(queued))
-    found = [mess.partition(b"\n")[2] for mess in served.files("mess").values()]
-    assert found == queued
-
-
-def test_qmail_queue_unreadable_descriptor_is_54(served: QueueHome) -> None:
-    def body() -> int:
-        os.close(0)
-        return qmail_queue.main([b"qmail-queue"])
-
-    assert os.waitstatus_to_exitcode(child.wait_for(child.fork(body))) == 54
-
-
-def test_qmail_queue_alarm_is_52(served: QueueHome) -> None:
-    read, write = os.pipe()
-
-    def body() -> int:
-        os.dup2(read, 0)
-        return qmail_queue.main([b"qmail-queue"])
-
-    os.write(write, b"x" * 65536)
-    pid = child.fork(body)
-    until(lambda: len(served.files("mess")) == 1)
-    os.kill(pid, signal.SIGALRM)
-    assert os.waitstatus_to_exitcode(child.wait_for(pid)) == 52
-    os.close(read)
-    os.close(write)
-    until(lambda: served.leftovers() == [])
-
-
-def test_connect_refuses_a_path_that_is_no_socket(home: QueueHome) -> None:
-    Path(home.path, "run/queued").write_bytes(b"")
-    with pytest.raises(ConnectionRefusedError):
-        client.connect(home.path.encode())

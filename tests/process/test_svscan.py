@@ -337,3 +337,27 @@ def test_svscanboot_stops_what_an_earlier_svscan_left(
 def test_svscanboot_without_scan_directory_stops_nothing(tmp_path: Path) -> None:
     svscanboot.stop_leftovers(bytes(tmp_path / "none"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_svscanboot_k_keeps_what_an_earlier_svscan_left(
+    scan: Path, programs: Path, as_root: None
+) -> None:
+    service = make_service(scan / "s", SLEEPER)
+    with services.supervised(service, str(programs / "supervise")):
+        until(lambda: is_up(service))
+        before = (service / "supervise/status").read_bytes()
+        script = ["sh", "-c", BOOT, "sh", str(programs), f"-k {scan}"]
+        process = subprocess.Popen(
+            ["unshare", "--mount", *script], stdin=subprocess.DEVNULL
+        )
+        try:
+            # The new svscan has tried, and the lock has kept its supervise out.
+            until(
+                lambda: (
+                    b"unable to acquire s/supervise/lock" in shown_by_child(process.pid)
+                )
+            )
+        finally:
+            process.kill()
+            process.wait(20)
+        assert (service / "supervise/status").read_bytes() == before

@@ -13,6 +13,9 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
 
 from pytools.base import accounts, runtime
 from pytools.base.environment import environ
@@ -20,7 +23,7 @@ from pytools.base.exits import Strerr
 from pytools.process import child
 from qmail.commands.qmail_queued import serve
 from qmail.control.ids import Ids
-from qmail.queue import layout
+from qmail.queue import layout, wire
 from qmail.queue.config import Config
 from qmail.queue.inject import Submission
 from tests.support.until import until
@@ -160,3 +163,43 @@ def as_user(uid: int, work: Callable[[], bytes]) -> bytes:
         return work()
 
     return child.in_child(body)
+
+
+@contextmanager
+def checked_home() -> Iterator[QueueHome]:
+    """queue_home(), which leaves neither a child nor a descriptor behind."""
+    before = set(os.listdir("/proc/self/fd"))
+    with queue_home() as home:
+        yield home
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def workers(home: QueueHome) -> list[int]:
+    """The workers of the server, as soon as there are any."""
+    path = Path(f"/proc/{home.server}/task/{home.server}/children")
+    until(lambda: len(path.read_text().split()) >= home.config.spare_workers)
+    return [int(word) for word in path.read_text().split()]
+
+
+def connect(home: QueueHome) -> socket.socket:
+    caller = socket.socket(socket.AF_UNIX)
+    caller.settimeout(20)
+    caller.connect(f"{home.path}/run/queued")
+    return caller
+
+
+def whole(message: bytes = b"x\n", envelope: bytes = b"Fs\0Tr\0\0") -> bytes:
+    end = wire.END
+    return wire.encode_piece(message) + end + wire.encode_piece(envelope) + end
+
+
+def answer_on(caller: socket.socket) -> wire.Answer | None:
+    heard = b""
+    try:
+        while data := caller.recv(4096):
+            heard += data
+    except ConnectionResetError:
+        pass  # the server has closed without reading all that was sent
+    return wire.decode_answer(heard)
