@@ -14,6 +14,7 @@ setup: ## install to /var/qmail, /command and /usr/local (root; WHEELS=dir witho
 check: ## compare the installation with what setup makes
 	@$(PYTHON_RUN) -m qmail.operator.instcheck
 
+# ADMIN=user or address: who reads postmaster's mail; else who called sudo.
 mailserver: ## the whole guide in one command: make mailserver HOST=mail.example.com (root)
 	@$(PYTHON_RUN) -m qmail.operator.mailserver "$(HOST)"
 
@@ -40,5 +41,8 @@ bench: $(VENV)/ready ## figures, beside the originals where they are installed
 
 clean: ## remove what was built here
 	rm -rf build .venv
+
+# `make -j setup check` would check what is not there yet.
+.NOTPARALLEL:
 
 .PHONY: help it man setup check mailserver run originals lint test bench clean

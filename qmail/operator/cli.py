@@ -39,6 +39,8 @@ def status(places: Places, lines: int) -> None:
 
     Exits 1 if a service is not up.
     """
+    if os.geteuid() != 0 and not places.is_trial:
+        raise click.ClickException("must be run by root\n...try: sudo pyqmail status")
     services = services_of(places)
     if not services:
         raise click.ClickException(

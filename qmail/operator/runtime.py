@@ -160,13 +160,15 @@ def in_use(directory: str) -> bool:
     return False
 
 
-def remove_old(runtimes: str, current: str) -> list[str]:
+def remove_old(
+    runtimes: str, current: str, keep_seconds: float = KEEP_SECONDS
+) -> list[str]:
     """Delete the runtimes that nothing runs from any more; the names of those gone."""
     gone: list[str] = []
     for entry in sorted(os.listdir(runtimes)):
         directory = os.path.join(runtimes, entry)
         age = time.time() - os.stat(directory).st_mtime
-        if directory + "/lib" == current or age < KEEP_SECONDS or in_use(directory):
+        if directory + "/lib" == current or age < keep_seconds or in_use(directory):
             continue
         shutil.rmtree(directory, ignore_errors=True)
         gone.append(entry)

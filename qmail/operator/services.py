@@ -20,10 +20,15 @@ UNIT = """\
 [Unit]
 Description=svscan, which supervises the services in /service
 After=local-fs.target
+# Never give up: without svscan no supervise comes back.
+StartLimitIntervalSec=0
 
 [Service]
 ExecStart={svscanboot} -k
 Restart=always
+RestartSec=1
+# One delivery that the kernel kills for memory is no reason to restart this.
+OOMPolicy=continue
 # A restart of svscanboot leaves the services alone: the old supervise processes go on,
 # and their locks keep the new svscan from starting second ones.
 KillMode=process
@@ -32,6 +37,9 @@ KillMode=process
 WantedBy=multi-user.target
 """
 INITTAB_LINE = "SV:123456:respawn:{svscanboot}\n"
+BUSYBOX_LINE = "::respawn:{svscanboot}\n"
+"""BusyBox takes the first field for a terminal: a process on /dev/SV never starts."""
+UNIT_DIRECTORIES = ("/lib/systemd/system", "/usr/lib/systemd/system")
 
 
 def main() -> int:
@@ -62,8 +70,16 @@ def install(places: Places, svscanboot: str) -> None:
         print(f"Making {places.service}...")
         os.mkdir(places.service, 0o755)
     link_queue_service(places)
-    started_by_init = arrange_boot(Path(places.prefix + "/etc"), svscanboot)
-    if is_scanned(places.service):
+    etc = Path(places.prefix + "/etc")
+    is_running = is_scanned(places.service)
+    other = other_unit(etc) if is_running else None
+    if other is not None:
+        # Debian's daemontools-run, say. Ours beside it would stop all its services at
+        # each boot, and then both would start them.
+        print(f"svscan is running already; it is started by {other}.")
+        return
+    started_by_init = arrange_boot(etc, svscanboot, now=not is_running)
+    if is_running:
         print("svscan is running already.")
     elif not started_by_init:
         print("Starting svscanboot...")
@@ -83,12 +99,27 @@ def is_scanned(service: str) -> bool:
     return False
 
 
-def arrange_boot(etc: Path, svscanboot: str) -> bool:
-    """Have it started at boot; True if the init system has started it now, too."""
+def other_unit(etc: Path, elsewhere: tuple[str, ...] = UNIT_DIRECTORIES) -> Path | None:
+    """A unit for systemd, not ours, that starts an svscan."""
+    for directory in (etc / "systemd/system", *map(Path, elsewhere)):
+        for unit in sorted(directory.glob("*.service")):
+            try:
+                lines = unit.read_text(errors="replace").splitlines()
+            except OSError:
+                continue
+            if unit.name != UNIT_NAME and any(
+                line.startswith("ExecStart=") and "svscan" in line for line in lines
+            ):
+                return unit
+    return None
+
+
+def arrange_boot(etc: Path, svscanboot: str, now: bool) -> bool:
+    """Have it started at boot, and ``now``; True if the init system starts it now."""
     if os.path.isdir("/run/systemd/system") and shutil.which("systemctl"):
-        return arrange_systemd(etc / "systemd/system", svscanboot)
+        return arrange_systemd(etc / "systemd/system", svscanboot, now)
     if (etc / "inittab").exists():
-        return arrange_inittab(etc / "inittab", svscanboot)
+        return arrange_inittab(etc / "inittab", svscanboot, now)
     if (etc / "rc.local").exists():
         arrange_rc_local(etc / "rc.local", svscanboot)
         return False
@@ -96,13 +127,14 @@ def arrange_boot(etc: Path, svscanboot: str) -> bool:
     return False
 
 
-def arrange_systemd(directory: Path, svscanboot: str) -> bool:
-    """Write the unit if it is not there, enable and start it."""
+def arrange_systemd(directory: Path, svscanboot: str, now: bool) -> bool:
+    """Write the unit if it is not there, enable it, and start it if it is wanted."""
     unit = directory / UNIT_NAME
     if not unit.exists():
         print(f"Adding {unit}...")
-        unit.write_text(UNIT.format(svscanboot=svscanboot))
-    for words in (["daemon-reload"], ["enable", "--now", UNIT_NAME]):
+        replace(unit, UNIT.format(svscanboot=svscanboot))
+    start_too = ["--now"] if now else []
+    for words in (["daemon-reload"], ["enable", *start_too, UNIT_NAME]):
         done = subprocess.run(["systemctl", *words], check=False)
         if done.returncode != 0:
             print(f"systemctl {' '.join(words)} failed; starting svscanboot here.")
@@ -110,13 +142,19 @@ def arrange_systemd(directory: Path, svscanboot: str) -> bool:
     return True
 
 
-def arrange_inittab(inittab: Path, svscanboot: str) -> bool:
-    """Add the line of the original to /etc/inittab, and tell init."""
-    text = inittab.read_text()
+def arrange_inittab(
+    inittab: Path, svscanboot: str, now: bool, init: str = "/sbin/init"
+) -> bool:
+    """Add the line of the original to /etc/inittab, and tell init if it is wanted."""
+    text = inittab.read_text(errors="surrogateescape")
     if "svscanboot" not in text:
         print(f"Adding svscanboot to {inittab}...")
-        replace(inittab, text + INITTAB_LINE.format(svscanboot=svscanboot))
-    if os.path.exists("/proc/1/comm"):
+        if text and not text.endswith("\n"):
+            text += "\n"
+        is_busybox = os.path.basename(os.path.realpath(init)) == "busybox"
+        line = BUSYBOX_LINE if is_busybox else INITTAB_LINE
+        replace(inittab, text + line.format(svscanboot=svscanboot))
+    if now and os.path.exists("/proc/1/comm"):
         name = Path("/proc/1/comm").read_text().strip()
         if name in ("init", "busybox"):
             os.kill(1, 1)
@@ -126,7 +164,8 @@ def arrange_inittab(inittab: Path, svscanboot: str) -> bool:
 
 def arrange_rc_local(rc_local: Path, svscanboot: str) -> None:
     """Add a line to /etc/rc.local, before a final ``exit``."""
-    lines = rc_local.read_text().splitlines(keepends=True)
+    text = rc_local.read_text(errors="surrogateescape")
+    lines = text.splitlines(keepends=True)
     if any("svscanboot" in line for line in lines):
         return
     print(f"Adding svscanboot to {rc_local}...")
@@ -143,8 +182,12 @@ def arrange_rc_local(rc_local: Path, svscanboot: str) -> None:
 def replace(path: Path, text: str) -> None:
     """Give a file of /etc new text at once, with the mode it had."""
     new = path.with_name(path.name + ".pyqmail-new")
-    new.write_text(text)
-    shutil.copystat(path, new)
+    with new.open("w", errors="surrogateescape") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    if path.exists():
+        shutil.copystat(path, new)
     new.rename(path)
 
 

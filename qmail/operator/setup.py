@@ -63,7 +63,9 @@ def install(places: Places, owners: Owners, wheels: str | None = None) -> str:
     install_documents(places, owners)
     install_queue_service(places, owners)
     link_queue_service(places)
-    runtime.remove_old(places.runtimes, lib)
+    # A trial instance has no users but who works on it, and many versions a day.
+    keep = 0.0 if owners.trial else runtime.KEEP_SECONDS
+    runtime.remove_old(places.runtimes, lib, keep)
     return lib
 
 

@@ -55,6 +55,7 @@ class Trial:
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
         self.session = Session(instance)
+        self.began = b""
         self._signals: SelfPipe | None = None
         self._muted = False
         self._stopping = False
@@ -218,7 +219,12 @@ class Trial:
     def pause(self, seconds: float) -> None:
         """Wait a moment; here, and only here, a signal is heeded."""
         assert self._signals is not None
-        if select.select([self._signals.fd], [], [], seconds)[0]:
+        poll = select.poll()
+        poll.register(self._signals.fd, select.POLLIN)
+        # A terminal that goes away tells only its session's leader, which may be make,
+        # and make then waits for us. Errors are reported without being asked for.
+        poll.register(1, 0)
+        if poll.poll(seconds * 1000):
             raise Stopped
         if not self.session.is_running():
             log = f"{self.instance.places.var_log}/svscan"
@@ -322,7 +328,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def main(argv: list[str]) -> int:
     """``trial [--once] [--port N] [--remote]``."""
     os.umask(0o022)
-    options = parse(argv[1:])
+    try:
+        options = parse(argv[1:])
+    except SystemExit as end:
+        return 100 if end.code else 0
     try:
         if os.geteuid() == 0:
             unprivileged.become_somebody(argv[1:])

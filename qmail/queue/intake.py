@@ -29,10 +29,11 @@ _RECHECK_BYTES: Final = 16 << 20
 
 def received_line(pid: int, uid: int, ids: Ids, now: int) -> bytes:
     """The line that tops every message of the queue; it can't be forged (DESIGN 4)."""
-    if uid == ids.alias:
-        who = b"by alias"
-    elif uid == ids.qmaild:
+    if uid == ids.qmaild:
+        # First, so that it is what a trial instance says, where all are one user.
         who = b"from network"
+    elif uid == ids.alias:
+        who = b"by alias"
     elif uid == ids.qmails:
         who = b"for bounce"
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -46,10 +46,16 @@ class Module:
             if (
                 isinstance(node, ast.Attribute)
                 and node.attr in names
-                and isinstance(node.value, ast.Name)
-                and node.value.id in owners
+                and (owner := _last_name(node.value)) in owners
             ):
-                yield f"{node.value.id}.{node.attr}", node.lineno
+                yield f"{owner}.{node.attr}", node.lineno
+
+
+def _last_name(node: ast.expr) -> str:
+    """``fs`` of ``fs`` and of ``self.fs``."""
+    if isinstance(node, ast.Name):
+        return node.id
+    return node.attr if isinstance(node, ast.Attribute) else ""
 
 
 def _paths() -> list[Path]:
@@ -72,3 +78,8 @@ def names() -> frozenset[str]:
 def modules() -> tuple[Module, ...]:
     """All modules of ours."""
     return tuple(Module(path) for path in _paths())
+
+
+def violations(check: Callable[[Module], Iterator[str]]) -> list[str]:
+    """What ``check`` has to say about all modules."""
+    return [found for module in modules() for found in check(module)]

@@ -33,21 +33,22 @@ def pour(talk: Talk, chunk: bytes, times: int, seconds: float = 60.0) -> bytes:
     while time.monotonic() < deadline:
         writers = [connection] if left or pending else []
         readable, writable, _ = select.select([connection], writers, [], 1.0)
-        try:
-            if readable:
+        if readable:
+            try:
                 data = connection.recv(1 << 16)
-                if not data:
-                    return bytes(heard)
-                heard += data
-            if writable:
-                if not pending:
-                    pending, left = memoryview(chunk), left - 1
+            except ConnectionResetError:
+                data = b""
+            if not data:
+                return bytes(heard)
+            heard += data
+        if writable:
+            if not pending:
+                pending, left = memoryview(chunk), left - 1
+            try:
                 pending = pending[connection.send(pending) :]
-        except (ConnectionResetError, BrokenPipeError):
-            return bytes(heard)
-        if not writers and heard.endswith(b"\r\n"):
-            connection.settimeout(30)
-            return bytes(heard)
+            except (ConnectionResetError, BrokenPipeError):
+                # It hears no more; what it has said may still be on the way.
+                pending, left = memoryview(b""), 0
     raise AssertionError(f"not over after {seconds} s: {bytes(heard[-200:])!r}")
 
 
@@ -109,15 +110,33 @@ def test_guides_run_script_is_unchanged_and_its_limit_holds(
     assert re.search(rf"^Max locked memory +{LIMIT} ", limits, re.MULTILINE)
 
 
-def test_million_recipients_end_with_421(server: GuideServer) -> None:
+def test_million_recipients_at_once_end_the_session(server: GuideServer) -> None:
     before = server.pid_of("qmail-smtpd")
     with Talk(server) as talk:
         begin(talk)
+        # What it says last may be lost: it hangs up while more is on the way.
         heard = pour(talk, RECIPIENT * 1000, 1000)
-    assert refused_at_last(heard), heard[-200:]
     assert 1000 < heard.count(b"250 ok\r\n") < 1_000_000
     check_goes_on(server)
     assert server.pid_of("qmail-smtpd") == before
+
+
+def test_recipients_one_after_the_other_end_with_421(server: GuideServer) -> None:
+    with Talk(server) as talk:
+        begin(talk)
+        reply, count = "250 ok", 0
+        while reply == "250 ok" and count < 1_000_000:
+            talk.socket.sendall(RECIPIENT * 100)
+            for _ in range(100):
+                reply = talk.reply()
+                if reply != "250 ok":
+                    break
+            count += 100
+        assert reply.startswith("421 ")
+        assert reply.endswith("(#4.3.0)")
+        assert talk.is_over()
+    assert 1000 < count < 1_000_000
+    check_goes_on(server)
 
 
 def test_command_line_of_100_megabytes_ends_with_421(server: GuideServer) -> None:
@@ -160,7 +179,7 @@ def lowered(
     with server.changed(RUN, lower):
         server.restart("qmail-smtpd")
         yield server
-    server.run("svc -t /service/qmail-smtpd")
+    server.restart("qmail-smtpd")
     server.wait_port()
 
 

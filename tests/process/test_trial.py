@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import random
 import re
 import shutil
 import signal
@@ -26,12 +27,12 @@ STAYS = b"It stays until you press Ctrl-C."
 
 
 def free_port() -> int:
-    """A port that is free, and whose next one is, too."""
+    """A port that is free, and whose next one is, too; none that clients are given."""
     while True:
+        port = random.randrange(20000, 32000)
         with socket.socket() as one, socket.socket() as two:
-            one.bind(("127.0.0.1", 0))
-            port: int = one.getsockname()[1]
             try:
+                one.bind(("127.0.0.1", port))
                 two.bind(("127.0.0.1", port + 1))
             except OSError:
                 continue
@@ -190,10 +191,8 @@ def send(port: int, recipient: str) -> None:
 @pytest.fixture(scope="module")
 def users() -> Iterator[Copy]:
     """A clone of a user's, who is not root."""
-    if os.geteuid() != 0:
-        copy = Copy(os.geteuid(), os.geteuid())
-    else:
-        copy = Copy(NOBODY, NOBODY)
+    uid = os.geteuid() or NOBODY
+    copy = Copy(uid, uid)
     yield copy
     copy.remove()
 
@@ -351,6 +350,7 @@ def test_second_trial_in_the_same_place_is_refused(users: Copy) -> None:
 
 def test_taken_port_is_named_with_its_holder(users: Copy) -> None:
     with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind(("127.0.0.1", users.port))
         holder.listen()
         done = users.once()

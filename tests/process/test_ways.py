@@ -168,9 +168,22 @@ def test_lock_of_setlock_lives_on_in_the_program(
     assert flags & os.O_APPEND
 
 
-@pytest.mark.parametrize(("name", "kept"), [("empty", {}), ("zone", {b"TZ": b"ABC+5"})])
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {},
+        {b"TZ": b"ABC+5"},
+        {b"LC_CTYPE": b"C"},
+        {b"LC_CTYPE": b"C.UTF-8"},
+        {b"LC_CTYPE": b""},
+        {b"LC_CTYPE": b"no_SUCH"},
+        {b"LC_ALL": b"C"},
+        {b"LANG": b"C"},
+    ],
+    ids=repr,
+)
 def test_environment_is_replaced_whole_with_its_time_zone(
-    private: Runtime, name: str, kept: dict[bytes, bytes]
+    private: Runtime, kept: dict[bytes, bytes]
 ) -> None:
     path = {b"PATH": os.fsencode(private.bin)}
     outcomes = [
@@ -182,4 +195,4 @@ def test_environment_is_replaced_whole_with_its_time_zone(
         # Nothing is left over from the warm parent, and the interpreter's LC_CTYPE
         # is not there either.
         assert state["env"] == {**path, **kept}
-        assert state["zone"][0] == ("ABC" if kept else "UTC")
+        assert state["zone"][0] == ("ABC" if b"TZ" in kept else "UTC")
