@@ -18,7 +18,9 @@ def tables() -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for part in PAGE.split(".Ss Used by ")[1:]:
         user = part.partition("\n")[0]
-        for name, default in re.findall(r"^\.It Pa (\S+) Ta (\S+) Ta ", part, re.M):
+        for name, default in re.findall(
+            r"^\.It Pa (\S+) Ta (\S+) Ta ", part, re.MULTILINE
+        ):
             assert name not in found
             found[name] = default, user
     return found

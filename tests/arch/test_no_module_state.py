@@ -118,6 +118,17 @@ def test_what_is_allowed_to_change_does() -> None:
     assert CHANGED - found == set()
 
 
+def test_programs_that_a_worker_runs_again_are_few() -> None:
+    # REUSABLE is a promise (pytools.process.chain.is_reusable): whoever makes it has
+    # read what the program changes of its process.
+    promised = {
+        module.name.rpartition(".")[2]
+        for module in modules()
+        if "REUSABLE" in module_names(module.tree)
+    }
+    assert promised == {"qmail_smtpd"}
+
+
 def set_elsewhere(module: Module) -> Iterator[str]:
     known = imported_modules(module)
     for node in ast.walk(module.tree):

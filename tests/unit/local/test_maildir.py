@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 from collections.abc import Iterator
@@ -86,11 +87,12 @@ def test_deliver_of_an_unreadable_message_leaves_nothing(inside: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == descriptors
 
 
-def test_deliver_into_a_drop_box_needs_no_reading(
-    inside: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EINVAL, errno.ENOTSUP])
+def test_deliver_where_new_cannot_be_fsynced_syncs_all(
+    inside: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def refuse(path: bytes, fs: object = None) -> None:
-        raise PermissionError(13, "no")
+        raise OSError(number, "no")
 
     synced: list[bool] = []
     monkeypatch.setattr("qmail.local.entries.sync_dir", refuse)
@@ -98,3 +100,14 @@ def test_deliver_into_a_drop_box_needs_no_reading(
     deliver(b"", [b"m"], lambda: b"1")
     assert (inside / "new/1").read_bytes() == b"m"
     assert synced == [True]
+
+
+def test_deliver_whose_entry_is_not_safe_fails(
+    inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: bytes, fs: object = None) -> None:
+        raise OSError(errno.EIO, "no")
+
+    monkeypatch.setattr("qmail.local.entries.sync_dir", fail)
+    with pytest.raises(OSError, match="no"):
+        deliver(b"", [b"m"], lambda: b"1")

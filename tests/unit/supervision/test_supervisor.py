@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import posix
 import sys
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytools.base.exits import Strerr
+from pytools.base.exits import Exit, Strerr
 from pytools.commands import supervise
 from pytools.process import child
 from pytools.supervision import machine, supervisor
@@ -59,6 +60,21 @@ def test_failed_fork_warns_backs_off_and_starts_when_told(
     guard.handle(machine.RETRY)
     assert guard.state == (machine.UP, machine.WANT_UP, False)
     assert read_status(Path()).pid == 4711
+
+
+def test_no_descriptor_for_the_pipe_is_fatal_in_the_originals_words(
+    guard: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse_pipe(flags: int) -> tuple[int, int]:
+        raise OSError(errno.EMFILE, "no descriptor")
+
+    monkeypatch.setattr(posix, "pipe2", refuse_pipe)
+    with pytest.raises(Exit) as ended:
+        guard.run(wanted_up=True)
+    text = b"supervise: fatal: unable to create pipe for s: "
+    assert ended.value.code == 111
+    assert ended.value.text == text + b"process cannot open more files"
+    assert guard.pid == 0
 
 
 def test_signal_to_a_vanished_process_is_ignored(guard: Supervisor) -> None:

@@ -1,0 +1,65 @@
+"""make setup as root among directories of other users: nothing planted is followed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from qmail.operator import hier
+from qmail.operator.places import Owners, SetupError
+from qmail.operator.setup import make_queue_file, own, write_by_rename
+
+OWNERS = Owners(trial=True, numbers=(os.getuid(), os.getgid()))
+LOCK = hier.Entry("lock", hier.FILE, "qmails", "qmail", 0o666, 4)
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """A file that whoever owns the directory beside it wants to have opened up."""
+    path = tmp_path / "secret"
+    path.write_bytes(b"secret")
+    path.chmod(0o600)
+    return path
+
+
+def check_untouched(secret: Path) -> None:
+    now = secret.stat()
+    assert stat.S_IMODE(now.st_mode) == 0o600
+    assert secret.read_bytes() == b"secret"
+
+
+def test_own_of_a_planted_symbolic_link_changes_nothing(secret: Path) -> None:
+    planted = secret.parent / "lock"
+    planted.symlink_to(secret)
+    with pytest.raises(SetupError):
+        make_queue_file(str(planted), LOCK, OWNERS)
+    check_untouched(secret)
+
+
+def test_own_of_a_planted_hard_link_changes_nothing(secret: Path) -> None:
+    planted = secret.parent / "lock"
+    os.link(secret, planted)
+    with pytest.raises(SetupError, match="second name"):
+        make_queue_file(str(planted), LOCK, OWNERS)
+    check_untouched(secret)
+
+
+def test_own_of_another_kind_of_file_is_refused(secret: Path) -> None:
+    entry = hier.Entry("secret", hier.FIFO, "qmails", "qmail", 0o622)
+    with pytest.raises(SetupError, match="no FIFO"):
+        own(str(secret), entry, OWNERS)
+    check_untouched(secret)
+
+
+def test_program_is_replaced_whole_and_not_through_a_link(secret: Path) -> None:
+    program = secret.parent / "program"
+    program.symlink_to(secret)
+    (secret.parent / "program.new").symlink_to(secret)
+    write_by_rename(str(program), b"new", 0o755, os.getuid(), os.getgid())
+    assert not program.is_symlink()
+    assert program.read_bytes() == b"new"
+    assert stat.S_IMODE(program.stat().st_mode) == 0o755
+    check_untouched(secret)

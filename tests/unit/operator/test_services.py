@@ -1,0 +1,106 @@
+"""package/install: what it adds to the files of an init, and when it starts nothing."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from qmail.operator import services
+from qmail.operator.places import Places
+
+SVSCANBOOT = "/command/svscanboot"
+
+
+@pytest.fixture
+def etc(tmp_path: Path) -> Path:
+    (tmp_path / "etc/systemd/system").mkdir(parents=True)
+    return tmp_path / "etc"
+
+
+def test_other_unit_is_one_that_starts_svscan(etc: Path) -> None:
+    unit = etc / "systemd/system/daemontools.service"
+    unit.write_text("[Service]\nExecStart=/usr/bin/svscanboot\n")
+    assert services.other_unit(etc, ()) == unit
+
+
+def test_other_unit_is_neither_ours_nor_any_unit(etc: Path) -> None:
+    units = etc / "systemd/system"
+    (units / services.UNIT_NAME).write_text(
+        "[Service]\nExecStart=/command/svscanboot\n"
+    )
+    (units / "x.service").write_text("# svscan\n[Service]\nExecStart=/bin/true\n")
+    assert services.other_unit(etc, ()) is None
+
+
+@pytest.mark.parametrize("has_other", [True, False])
+def test_install_starts_no_second_svscan(
+    tmp_path: Path, etc: Path, monkeypatch: pytest.MonkeyPatch, has_other: bool
+) -> None:
+    other = etc / "systemd/system/daemontools.service"
+    arranged: list[bool] = []
+
+    def arrange(etc: Path, svscanboot: str, now: bool) -> bool:
+        arranged.append(now)
+        return False
+
+    monkeypatch.setattr(services, "is_scanned", lambda service: True)
+    monkeypatch.setattr(
+        services, "other_unit", lambda etc: other if has_other else None
+    )
+    monkeypatch.setattr(services, "arrange_boot", arrange)
+    monkeypatch.setattr(services, "start", lambda path: pytest.fail("started"))
+    services.install(Places(prefix=str(tmp_path)), SVSCANBOOT)
+    # Somebody else's unit: nothing is arranged. None: at the next boot, but not now.
+    assert arranged == ([] if has_other else [False])
+
+
+@pytest.mark.parametrize(("now", "words"), [(True, ["--now"]), (False, [])])
+def test_systemd_unit_is_enabled_and_started_only_if_wanted(
+    etc: Path, monkeypatch: pytest.MonkeyPatch, now: bool, words: list[str]
+) -> None:
+    calls: list[list[str]] = []
+
+    def call(command: list[str], check: bool) -> subprocess.CompletedProcess[str]:
+        calls.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", call)
+    units = etc / "systemd/system"
+    assert services.arrange_systemd(units, SVSCANBOOT, now)
+    text = (units / services.UNIT_NAME).read_text()
+    assert "ExecStart=/command/svscanboot -k\n" in text
+    assert calls[1] == ["systemctl", "enable", *words, services.UNIT_NAME]
+    assert [path.name for path in units.iterdir()] == [services.UNIT_NAME]
+
+
+@pytest.mark.parametrize(
+    ("init", "line"),
+    [
+        ("busybox", "::respawn:/command/svscanboot\n"),
+        ("sysvinit", "SV:123456:respawn:/command/svscanboot\n"),
+    ],
+)
+def test_inittab_gets_the_line_its_init_understands_once(
+    tmp_path: Path, etc: Path, init: str, line: str
+) -> None:
+    (tmp_path / init).touch()
+    (tmp_path / "init").symlink_to(init)
+    inittab = etc / "inittab"
+    inittab.write_bytes(b"# caf\xe9\nid:2:initdefault:")
+    for _ in range(2):
+        found = services.arrange_inittab(
+            inittab, SVSCANBOOT, now=False, init=str(tmp_path / "init")
+        )
+        assert not found
+    assert inittab.read_bytes() == b"# caf\xe9\nid:2:initdefault:\n" + line.encode()
+
+
+def test_rc_local_gets_the_line_before_its_exit(etc: Path) -> None:
+    rc_local = etc / "rc.local"
+    rc_local.write_text("#!/bin/sh\nexit 0\n")
+    rc_local.chmod(0o755)
+    services.arrange_rc_local(rc_local, SVSCANBOOT)
+    assert rc_local.read_text() == f"#!/bin/sh\n{SVSCANBOOT} &\nexit 0\n"
+    assert rc_local.stat().st_mode & 0o777 == 0o755
