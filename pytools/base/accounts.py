@@ -51,6 +51,8 @@ def group_id(name: bytes) -> int | None:
     """The number of a group, or None."""
     import grp
 
+    if b"\0" in name:
+        return None
     try:
         return grp.getgrnam(_text(name)).gr_gid
     except KeyError:

@@ -13,3 +13,8 @@ program: bytes = b""
 
 home: bytes = DEFAULT_HOME
 """The qmail home directory the running program's launcher was installed in."""
+
+kept: frozenset[int] = frozenset()
+"""Descriptors of the process and not of its program, all close-on-exec: an exec that is
+only acted out leaves them open (pytools/ucspi/worker.py); a fork and an exec close them.
+"""

@@ -94,6 +94,21 @@ def default_caught() -> None:
             _signal.signal(number, _signal.SIG_DFL)
 
 
+def ignored() -> frozenset[int]:
+    """The signals that are ignored."""
+    return frozenset(number for number in ALL if is_ignored(number))
+
+
+def restore(ignored: frozenset[int]) -> None:
+    """Have exactly these ignored, and every other at its default action."""
+    _signal.set_wakeup_fd(-1)
+    for number in ALL:
+        wanted = _IGN if number in ignored else _DFL
+        action = _signal.getsignal(number)
+        if action is not None and action != wanted:
+            _signal.signal(number, wanted)
+
+
 def undo_interpreter() -> None:
     """Put back what CPython changed when it started: PIPE, XFSZ, INT.
 

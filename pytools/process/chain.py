@@ -14,7 +14,7 @@ import fcntl
 import posix
 import sys
 
-from pytools.base import environment, signals
+from pytools.base import environment, runtime, signals
 from pytools.base.environment import environ
 from pytools.process import launcher, title
 from pytools.process.programs import LONG_LIVED, module_of
@@ -100,9 +100,8 @@ def preload(argv: list[bytes]) -> bool:
 
     For warm parents before their first fork, and for softlimit, after which nothing can
     be imported. A chain-loading program tells what it will start by ``next_program``.
+    With $PYQMAIL_EXEC too: then it shows softlimit how big a fresh interpreter gets.
     """
-    if EXEC_ALWAYS in environ:
-        return False
     first = True
     while argv:
         try:
@@ -117,6 +116,28 @@ def preload(argv: list[bytes]) -> bool:
         following = getattr(sys.modules[name], "next_program", None)
         argv = (following(argv) if following is not None else None) or []
     return not first
+
+
+def is_reusable(argv: list[bytes]) -> bool:
+    """True if all of the chain that starts with ``argv`` is ours and ``REUSABLE``.
+
+    For warm parents, after ``preload``. REUSABLE is a promise of a program's module: it
+    changes nothing of the process but descriptors that it opens itself, environment,
+    working directory, umask, alarm and dispositions of signals, and keeps no state.
+    """
+    if EXEC_ALWAYS in environ:
+        return False
+    while argv:
+        try:
+            _, ours = resolve(argv[0])
+        except OSError:
+            return False
+        module = sys.modules.get(module_of(ours[0]) or "") if ours else None
+        if not getattr(module, "REUSABLE", False):
+            return False
+        following = getattr(module, "next_program", None)
+        argv = (following(argv) if following is not None else None) or []
+    return True
 
 
 def enter(
@@ -174,17 +195,33 @@ def _ours_now(path: bytes) -> tuple[bytes, bytes, list[int]] | None:
 def as_exec(env: dict[bytes, bytes], descriptors: list[int]) -> None:
     """Do to this process what the kernel does at exec."""
     signals.default_caught()
-    for fd in descriptors:
-        try:
-            if fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC:
-                posix.close(fd)
-        except OSError:
-            pass
+    close_on_exec(descriptors, runtime.kept)
     if env is not environ:
         environment.replace(env)
     random = sys.modules.get("random")
     if random is not None:
         random.seed()
+
+
+def close_on_exec(descriptors: list[int], kept: frozenset[int]) -> list[int]:
+    """Close those that exec would close, save ``kept``; those that stay open."""
+    left = []
+    for fd in descriptors:
+        try:
+            if fd not in kept and fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC:
+                posix.close(fd)
+            else:
+                left.append(fd)
+        except OSError:
+            pass
+    return left
+
+
+def give_up_kept() -> None:
+    """Close what the process kept for itself: it has become its program's alone."""
+    for fd in runtime.kept:
+        posix.close(fd)
+    runtime.kept = frozenset()
 
 
 def open_descriptors() -> list[int]:

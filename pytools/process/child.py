@@ -15,6 +15,7 @@ import gc
 import posix
 
 from pytools.base import fds, signals
+from pytools.process.chain import give_up_kept
 from pytools.process.runner import conclude
 
 TYPE_CHECKING = False
@@ -48,6 +49,7 @@ def fork(body: Callable[[], int]) -> int:
     try:
         signals.default_caught()
         signals.set_mask(mask)
+        give_up_kept()
         status = conclude(body)
     finally:
         posix._exit(status & 255)
@@ -94,6 +96,11 @@ def in_child(work: Callable[[], bytes]) -> bytes:
         result = fds.read_all(read_end)
     finally:
         posix.close(read_end)
-    if wait_for(pid) != 0:
+    try:
+        failed = wait_for(pid) != 0
+    except ChildProcessError:
+        # Whoever started us ignores SIGCHLD, so the kernel has thrown the status away.
+        failed = not result
+    if failed:
         raise OSError(errno.EIO, "look-up failed in a child")
     return result

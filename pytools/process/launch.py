@@ -44,7 +44,12 @@ def _undo_locale() -> None:
             parts.append(chunk)
         posix.close(fd)
         original = b"\0" + b"".join(parts)
-    if b"\0LC_CTYPE=" not in original:
+    # It also overwrites an LC_CTYPE of "C", "POSIX", or of a locale that is not there.
+    _, was_set, rest = original.partition(b"\0LC_CTYPE=")
+    if was_set:
+        environ[b"LC_CTYPE"] = rest.partition(b"\0")[0]
+        posix.putenv(b"LC_CTYPE", environ[b"LC_CTYPE"])
+    else:
         del environ[b"LC_CTYPE"]
         posix.unsetenv(b"LC_CTYPE")
 

@@ -105,6 +105,11 @@ _endpoint: Endpoint | None = None
 process, as its environment does; a warm parent that starts one replaces it."""
 
 
+def endpoint() -> Endpoint | None:
+    """The resolver that this process and its children would ask."""
+    return _endpoint
+
+
 class Resolver:
     """The warm parent's side: the listening socket, and the child that serves it.
 

@@ -29,6 +29,8 @@ def call_main(program: bytes, home: bytes, argv: list[bytes]) -> int:
     runtime.program = program
     runtime.home = home
     main = chain.load(program)
+    if runtime.kept and not getattr(sys.modules[main.__module__], "REUSABLE", False):
+        chain.give_up_kept()
     title.announce(program, argv, stays=program in LONG_LIVED)
     return main(argv)
 
@@ -52,8 +54,20 @@ def conclude(call: Callable[[], int]) -> int:
                 complain(end.text)
             return end.code
         except BaseException:
-            sys.__excepthook__(*sys.exc_info())
+            print_trace()
             return TEMPORARY
+
+
+def print_trace() -> None:
+    """Show the exception on descriptor 2, as far as that is possible."""
+    # sys.stderr belongs to what descriptor 2 was when the interpreter started, which
+    # for a warm parent may have been nothing.
+    try:
+        sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)
+        sys.__excepthook__(*sys.exc_info())
+        sys.stderr.flush()
+    except OSError:
+        pass
 
 
 def become(

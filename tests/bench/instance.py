@@ -20,6 +20,9 @@ from tests.guide.server import HOST, GuideServer
 PLACE = CHECKOUT / "build/bench"
 MESSAGE_BYTES = 4096
 USER = "dave"
+REMOTE = "remote.example"
+SINK_PORT = 2600
+CONTROL = "/var/qmail/control"
 SMTPD = "/var/qmail/supervise/qmail-smtpd/run"
 
 
@@ -54,8 +57,11 @@ class Instance:
         server.finish()
         server.add_user(USER)
         server.run(f"sed -i 's/tcpserver -v -R/tcpserver -v -H -R/' {SMTPD}")
-        server.run("echo 40 > /var/qmail/control/concurrencyincoming")
-        server.run("echo 20 > /var/qmail/control/concurrencylocal")
+        server.run(f"echo 40 > {CONTROL}/concurrencyincoming")
+        server.run(f"echo 20 > {CONTROL}/concurrencylocal")
+        # The slash, without which the guide's line names an mbox.
+        server.run(f"echo ./Maildir/ > {CONTROL}/defaultdelivery")
+        server.run(f"echo {REMOTE}:127.0.0.1:{SINK_PORT} > {CONTROL}/smtproutes")
         server.run("qmailctl stop; qmailctl start")
         server.wait_up()
         server.wait_port()
@@ -65,18 +71,27 @@ class Instance:
         self.server.close()
         shutil.rmtree(self._disk)
 
+    def postfix(self, name: str) -> str:
+        """The command for a test program of Postfix."""
+        libraries = f"{os.path.realpath(ORIGINALS)}/usr/lib/postfix"
+        program = os.path.realpath(tool(name, "postfix"))
+        return f"env LD_LIBRARY_PATH={libraries} {program}"
+
     def smtp_source(
-        self, messages: int, sessions: int, a_session: int = 1, hold: bool = False
+        self, messages: int, sessions: int, keep: bool = False, to: str = USER
     ) -> float:
-        """Send mail to the user; accepted messages a second."""
-        again = "-d" if a_session > 1 else ""
-        command = (
-            f"LD_LIBRARY_PATH={ORIGINALS}/usr/lib/postfix {tool('smtp-source', 'postfix')}"
-            f" {again} -s {sessions} -m {messages} -l {MESSAGE_BYTES} -M {HOST}"
-            f" -f ann@example.org -t {USER}@{HOST} 127.0.0.1:25"
-        )
+        """Send mail by SMTP, in as many sessions at once; accepted messages a second.
+
+        A session takes one message, or with ``keep`` as many as there are.
+        """
+        address = to if "@" in to else f"{to}@{HOST}"
         began = time.monotonic()
-        self.run(command, seconds=120)
+        self.run(
+            f"{self.postfix('smtp-source')} {'-d' if keep else ''} -s {sessions}"
+            f" -m {messages} -l {MESSAGE_BYTES} -M {HOST} -f ann@example.org"
+            f" -t {address} 127.0.0.1:25",
+            seconds=120,
+        )
         return messages / (time.monotonic() - began)
 
     def stop_delivery(self) -> None:
@@ -85,10 +100,6 @@ class Instance:
         self.server.until(
             lambda: self.server.pid_of("qmail-send") == 0, "qmail-send down"
         )
-
-    def start_delivery(self) -> None:
-        """Let qmail-send work again."""
-        self.run("svc -u /service/qmail-send")
 
     def mail(self) -> str:
         """The directory of delivered mail, as this side of the private root sees it."""
@@ -99,25 +110,26 @@ class Instance:
         mess = f"{self._disk}/var/qmail/queue/mess"
         return sum(len(os.listdir(f"{mess}/{part}")) for part in os.listdir(mess))
 
-    def empty(self) -> None:
-        """Wait until all is delivered, and take it away."""
-        self.server.until(lambda: self.queued() == 0, "an empty queue", 120)
+    def drain(self) -> float:
+        """Start deliveries, wait until the queue is empty; messages a second."""
+        messages = self.queued()
+        self.run("svc -u /service/qmail-send")
+        began = time.monotonic()
+        while self.queued():
+            if time.monotonic() - began > 120:
+                raise AssertionError(f"not delivered\n{self.server.logs()}")
+            time.sleep(0.02)
+        rate = messages / (time.monotonic() - began)
         for name in os.listdir(self.mail()):
             os.unlink(f"{self.mail()}/{name}")
+        return rate
 
 
 @contextmanager
 def instance() -> Iterator[Instance]:
-    """The one server of this run of benches."""
-    if not _running:
-        _running.append(Instance())
-    yield _running[0]
-
-
-def close() -> None:
-    """End it, if there is one."""
-    while _running:
-        _running.pop().close()
-
-
-_running: list[Instance] = []
+    """A server for one bench."""
+    made = Instance()
+    try:
+        yield made
+    finally:
+        made.close()

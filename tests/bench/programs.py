@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from pytools.process import launcher
-from pytools.process.programs import PYTOOLS
+from pytools.process.programs import PYTOOLS, QMAIL
 from tests.conftest import ORIGINALS
 
 
@@ -18,7 +18,7 @@ class Programs:
         self._place = tempfile.TemporaryDirectory(prefix="bench-")
         self.directory = self._place.name
         os.chmod(self.directory, 0o755)
-        for program in PYTOOLS:
+        for program in PYTOOLS | QMAIL:
             file = Path(self.directory, program.decode())
             file.write_bytes(launcher.render(program, os.fsencode(self.directory)))
             file.chmod(0o755)

@@ -1,7 +1,7 @@
 """Connections a second through tcpserver, each with a child of its own.
 
-The options are those of the guide's qmail-smtpd/run, and -H; the program is one of ours (run in
-the fork) or a foreign one (exec'ed), beside C's tcpserver with C's program.
+The options are those of the guide's qmail-smtpd/run, and -H; the program is one of ours
+(run in the fork) or a foreign one (exec'ed), beside C's tcpserver with C's program.
 """
 
 from __future__ import annotations

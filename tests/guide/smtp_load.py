@@ -19,7 +19,9 @@ NUMBER = b"X-Number: "
 class Talk:
     """One SMTP session; replies are read one at a time."""
 
-    def __init__(self, server: GuideServer, port: int = 25, seconds: float = 30) -> None:
+    def __init__(
+        self, server: GuideServer, port: int = 25, seconds: float = 30
+    ) -> None:
         self.socket = server.connect(port)
         self.socket.settimeout(seconds)
         self._stream = self.socket.makefile("rb")

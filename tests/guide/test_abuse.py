@@ -156,7 +156,9 @@ def test_silent_client_is_hung_up_on_with_451(server: GuideServer) -> None:
                 assert "(#4.4.2)" in reply
                 assert talk.is_over()
             assert 1.0 < time.monotonic() - began < 8
-    assert re.search(r"tcpserver: end \d+ status 256$", server.log("smtpd"), re.M)
+    assert re.search(
+        r"tcpserver: end \d+ status 256$", server.log("smtpd"), re.MULTILINE
+    )
 
 
 def test_connections_over_the_limit_wait_and_are_then_served(
@@ -167,7 +169,7 @@ def test_connections_over_the_limit_wait_and_are_then_served(
     try:
         for talk in talks[:limit]:
             assert talk.reply().startswith("220 ")
-        server.until(lambda: len(server.sessions()) == limit, "all places taken")
+        server.until(lambda: server.sessions() == limit, "all places taken")
         talks[-1].socket.settimeout(0.3)
         with pytest.raises(TimeoutError):
             talks[-1].socket.recv(1)

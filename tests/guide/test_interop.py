@@ -60,7 +60,9 @@ def test_their_svstat_svok_and_svc_work_on_our_supervise(server: GuideServer) ->
     server.run(f"{THEIRS}/svc -u {service}")
     server.until(lambda: server.pid_of("qmail-send"), "up again")
     done = server.run(f"{THEIRS}/svok /service", check=False)
-    assert done.returncode == server.run(f"{OURS}/svok /service", check=False).returncode
+    assert (
+        done.returncode == server.run(f"{OURS}/svok /service", check=False).returncode
+    )
 
 
 def test_our_svstat_svok_and_svc_work_on_their_supervise(server: GuideServer) -> None:
@@ -122,7 +124,9 @@ def listening(server: GuideServer, command: str, port: int) -> Iterator[None]:
         server.wait_port(port)
         yield
     finally:
-        server.run(f"kill $(ss -Hltnp sport = {port} | grep -o 'pid=[0-9]*' | cut -c5-)")
+        server.run(
+            f"kill $(ss -Hltnp sport = {port} | grep -o 'pid=[0-9]*' | cut -c5-)"
+        )
         running.wait(20)
 
 
@@ -154,10 +158,14 @@ def test_our_tcpserver_runs_a_foreign_program(server: GuideServer) -> None:
 def logger(server: GuideServer, multilog: str) -> Iterator[None]:
     """qmail-smtpd's log written by that multilog, in the guide's place."""
     run = "/var/qmail/supervise/qmail-smtpd/log/run"
-    script = server.read(run).replace("/usr/local/bin/multilog t", f"{multilog} t s4096")
+    script = server.read(run).replace(
+        "/usr/local/bin/multilog t", f"{multilog} t s4096"
+    )
     with server.changed(run, script):
         server.restart("qmail-smtpd/log")
-        server.until(lambda: server.run(f"pgrep -f '^{multilog}'", check=False), multilog)
+        server.until(
+            lambda: server.run(f"pgrep -f '^{multilog}'", check=False), multilog
+        )
         yield
     server.restart("qmail-smtpd/log")
 

@@ -119,7 +119,9 @@ def test_no_file_is_writable_by_more_than_in_the_original(server: GuideServer) -
             "root",
         )
         # The operator wrote the .qmail files of alias as root.
-        assert owner == expected or (path.startswith("alias/") and owner == "root"), line
+        assert owner == expected or (path.startswith("alias/") and owner == "root"), (
+            line
+        )
     assert seen > 150
 
 

@@ -129,7 +129,9 @@ def test_reload_reads_locals_and_virtualdomains(server: GuideServer, word: str) 
     server.run("su dave -c 'echo ./Maildir/ > ~/.qmail-default'")
     # supervise takes no command in the first second after it has started a service.
     settled = re.compile(r"up \(pid \d+\) ([2-9]|\d{2,}) seconds")
-    server.until(lambda: settled.match(state(server, "qmail-send")), "a settled service")
+    server.until(
+        lambda: settled.match(state(server, "qmail-send")), "a settled service"
+    )
     try:
         out = server.run(f"qmailctl {word}").stdout
         assert out == "Sending HUP signal to qmail-send.\n"

@@ -127,8 +127,10 @@ def test_broken_or_missing_rules_drop_every_connection(
         with Talk(server) as talk:
             assert talk.reply() == ""
         server.until(
-            lambda: "tcpserver: warning: dropping connection, unable to read "
-            "/etc/tcp.smtp.cdb" in server.log("smtpd"),
+            lambda: (
+                "tcpserver: warning: dropping connection, unable to read "
+                "/etc/tcp.smtp.cdb" in server.log("smtpd")
+            ),
             "a warning",
         )
         server.until(lambda: " status 28416\n" in server.log("smtpd"), "exit 111")

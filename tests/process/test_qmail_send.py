@@ -93,6 +93,22 @@ def test_failures_bounce_through_the_queue_program(home: Path, start: Start) -> 
     assert files(home) == set()
 
 
+def test_queue_program_of_a_bounce_holds_no_pipe_of_the_companions(
+    home: Path, start: Start
+) -> None:
+    listing = "ls -l /proc/$$/fd > {0}/descriptors\n"
+    program = home / "queue-program"
+    lines = program.read_text().split("\n", 1)
+    program.write_text(lines[0] + "\n" + listing.format(home) + lines[1])
+    rig = running(start)
+    pipes = {os.readlink(f"/proc/{rig.pid}/fd/{fd}"): fd for fd in (1, 2, 3, 4, 5, 6)}
+    rig.verdict = lambda attempt: b"Dno\n"
+    enqueue(home, b"joe@far.example", [b"x@here.example"])
+    rig.pump(lambda: b"bounce msg" in rig.log)
+    held = (home / "descriptors").read_text()
+    assert {fd for name, fd in pipes.items() if name in held} <= {2}
+
+
 def test_messages_of_an_earlier_run_are_found(home: Path, start: Start) -> None:
     rig = running(start)
     rig.verdict = lambda attempt: None

@@ -238,6 +238,22 @@ def test_qmailqueue_program_decides(
         assert Path(home.path, "e").read_bytes() == b"Fs\0Tr\0\0"
 
 
+def test_qmailqueue_program_that_leaves_a_child_behind_is_not_waited_for(
+    home: QueueHome,
+) -> None:
+    # The child holds descriptor 6 for as long as the FIFO has a writer.
+    os.mkfifo(f"{home.path}/fifo")
+    writer = os.open(f"{home.path}/fifo", os.O_RDWR)
+    script = "exec 9<fifo; cat >/dev/null; cat <&1 >/dev/null\n"
+    script += "echo 'Zlater (#4.7.1)' >&6; cat <&9 >/dev/null 2>&1 &\nexit 82"
+    environ[b"QMAILQUEUE"] = program(home, script)
+    try:
+        assert home.submit() == b"Zlater (#4.7.1)"
+    finally:
+        del environ[b"QMAILQUEUE"]
+        os.close(writer)
+
+
 @pytest.mark.parametrize(
     ("name", "code"), [(b"bin/none", 120), (b"none", 120), (b"", 120)]
 )

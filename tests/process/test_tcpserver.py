@@ -244,6 +244,7 @@ def test_resolver_that_was_killed_costs_no_connection(start: Start) -> None:
         )
         server.fetch()
         server.wait_for("here.test:127.0.0.1::")
+        server.wait_for(": end ")
         (resolver,) = children(server.process.pid)
         os.kill(resolver, signal.SIGKILL)
         until(lambda: resolver not in children(server.process.pid))

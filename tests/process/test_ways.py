@@ -17,7 +17,7 @@ import pytest
 
 from pytools.process.programs import LONG_LIVED
 from tests.support.ways import PROGRAMS, Outcome, Runtime, State, private_runtime
-from tests.support.ways_cases import CASES, Case
+from tests.support.ways_cases import CASES, Case, files
 
 WAYS = ["chained", "forked", "forked and chained"]
 WAYS += [way + ", PYQMAIL_EXEC set" for way in WAYS]
@@ -50,6 +50,7 @@ def start(private: Runtime, case: Case, way: str) -> Outcome:
         env=env,
         stdin=case.stdin,
         prepare=case.prepare,
+        closed=case.closed,
     )
 
 
@@ -117,6 +118,29 @@ def test_program_that_stays_shows_its_arguments_in_ps(
     case = next(case for case in CASES if case.program == b"multilog")
     state = last_state(start(private, case, way), b"multilog")
     assert state["title"] == b" ".join(case.argv)
+
+
+@pytest.mark.parametrize("by_exec", [True, False], ids=["exec", "fork"])
+def test_program_that_stays_shows_its_arguments_after_a_changed_environment(
+    private: Runtime, by_exec: bool
+) -> None:
+    # Where the words for ps lie is found by way of the environment, which moves.
+    names = [name.decode() for name in private.environment()]
+    more = {f"d__{name}": f"{private.bin}:/usr/bin:/bin" for name in names}
+    words = [b"envdir", b"d", b"multilog", b"-x", b"+y"]
+    outcome = private.start(words, by_exec=by_exec, prepare=files(**more))
+    assert last_state(outcome, b"multilog")["title"] == b"multilog -x +y"
+
+
+@pytest.mark.parametrize("by_exec", [True, False], ids=["exec", "fork"])
+def test_caught_signals_are_not_caught_in_the_program(
+    private: Runtime, by_exec: bool
+) -> None:
+    outcome = private.start([b"svok"], by_exec=by_exec, caught=(1, 12, 15, 40))
+    state = last_state(outcome, b"svok")
+    assert state["SigCgt"] == mask()
+    # Nor is the pipe of the handlers there.
+    assert sorted(state["descriptors"]) == [0, 1, 2, 3, 7]
 
 
 def ignoring(private: Runtime, by_exec: bool, before: list[bytes]) -> str:

@@ -147,6 +147,7 @@ class Runtime:
         blocked: tuple[int, ...] = (10, 34),
         closed: tuple[int, ...] = (),
         umask: int = 0o027,
+        caught: tuple[int, ...] = (),
         must_exec: bool = False,
     ) -> Outcome:
         """Start ``argv`` from the warm parent, wait, and gather what is to be known."""
@@ -167,6 +168,7 @@ class Runtime:
             "ignored": [int(number) for number in ignored],
             "blocked": list(blocked),
             "closed": closed,
+            "caught": list(caught),
             "must_exec": must_exec,
             "files": {fd: os.fsencode(run / name) for fd, name in names.items()},
         }

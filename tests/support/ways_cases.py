@@ -25,6 +25,7 @@ class Case:
         status: int | None,
         stdin: bytes = b"",
         prepare: Callable[[Path], object] | None = None,
+        closed: tuple[int, ...] = (),
         **env: str,
     ) -> None:
         self.argv = [word.encode() for word in words.split("|")]
@@ -33,6 +34,7 @@ class Case:
         self.status = status
         self.stdin = stdin
         self.prepare = prepare
+        self.closed = closed
         self.env = {os.fsencode(k): os.fsencode(v) for k, v in env.items()}
 
 
@@ -115,7 +117,7 @@ CASES = [
     Case("qmail-newu", 0),
     Case("qmail-qread", 0),
     Case("qmail-qstat", 0),
-    Case("qmail-queue", 54),
+    Case("qmail-queue", 54, closed=(0,)),
     Case("qmail-queued|-x", 100),
     Case("qmail-queued|-1", 111),
     Case("qmail-remote", 0),
@@ -128,7 +130,7 @@ CASES = [
     Case("qmail-start|./Mailbox|false", 111),
     Case("qmail-tcpok", 0),
     Case("qmail-tcpto", 0),
-    Case("sendmail", 0),
+    Case("sendmail|-bd", 100),
     Case("sendmail|-bp", 0),
     Case("sendmail|-bs", 0, b"QUIT\r\n"),
     Case("mailq", 0),

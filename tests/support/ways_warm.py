@@ -49,6 +49,8 @@ def conditions(order: Order) -> None:
         fcntl.fcntl(CLOEXEC_FD, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     resource.setrlimit(resource.RLIMIT_NOFILE, (200, 300))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if order["caught"]:
+        signals.SelfPipe(order["caught"])
     signals.set_mask(order["blocked"])
 
 

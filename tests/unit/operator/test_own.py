@@ -9,8 +9,14 @@ from pathlib import Path
 import pytest
 
 from qmail.operator import hier
+from qmail.operator.instcheck import of_entry
 from qmail.operator.places import Owners, SetupError
-from qmail.operator.setup import make_queue_file, own, write_by_rename
+from qmail.operator.setup import (
+    make_directory,
+    make_queue_file,
+    own,
+    write_by_rename,
+)
 
 OWNERS = Owners(trial=True, numbers=(os.getuid(), os.getgid()))
 LOCK = hier.Entry("lock", hier.FILE, "qmails", "qmail", 0o666, 4)
@@ -45,6 +51,30 @@ def test_own_of_a_planted_hard_link_changes_nothing(secret: Path) -> None:
     with pytest.raises(SetupError, match="second name"):
         make_queue_file(str(planted), LOCK, OWNERS)
     check_untouched(secret)
+
+
+def test_queue_may_lie_behind_a_link_of_the_operators(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "disk"
+    elsewhere.mkdir()
+    (tmp_path / "queue").symlink_to(elsewhere)
+    entry = hier.Entry("queue", hier.DIRECTORY, "qmailq", "qmail", 0o750)
+    make_directory(str(tmp_path / "queue"), entry, OWNERS)
+    assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o750
+    assert list(of_entry(str(tmp_path), entry, OWNERS)) == []
+
+
+def test_link_planted_in_the_queue_is_not_followed(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "disk"
+    elsewhere.mkdir(mode=0o700)
+    (tmp_path / "queue").mkdir()
+    (tmp_path / "queue/mess").symlink_to(elsewhere)
+    entry = hier.Entry("queue/mess", hier.DIRECTORY, "qmailq", "qmail", 0o750)
+    with pytest.raises(SetupError):
+        make_directory(str(tmp_path / "queue/mess"), entry, OWNERS)
+    assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o700
+    assert f"{tmp_path}/queue/mess has wrong type" in of_entry(
+        str(tmp_path), entry, OWNERS
+    )
 
 
 def test_own_of_another_kind_of_file_is_refused(secret: Path) -> None:

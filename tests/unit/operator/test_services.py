@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qmail.operator import services
+from qmail.operator import runtime, services
 from qmail.operator.places import Places
 
 SVSCANBOOT = "/command/svscanboot"
@@ -54,6 +54,29 @@ def test_install_starts_no_second_svscan(
     services.install(Places(prefix=str(tmp_path)), SVSCANBOOT)
     # Somebody else's unit: nothing is arranged. None: at the next boot, but not now.
     assert arranged == ([] if has_other else [False])
+
+
+def test_install_links_the_queue_server_of_every_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = Places(f"{tmp_path}/var/qmail", str(tmp_path))
+    Path(places.runtimes).mkdir(parents=True)
+    monkeypatch.setattr(services, "is_scanned", lambda service: True)
+    monkeypatch.setattr(services, "other_unit", lambda etc: etc)
+    for home in (places.home, f"{tmp_path}/opt/mail", f"{tmp_path}/gone"):
+        runtime.register(places.runtimes, home)
+        if not home.endswith("gone"):
+            Path(home, "supervise/qmail-queued").mkdir(parents=True)
+    for _ in range(2):
+        services.install(places, SVSCANBOOT)
+    second = Places(f"{tmp_path}/opt/mail", str(tmp_path))
+    assert {
+        path.name: str(path.readlink()) for path in Path(places.service).iterdir()
+    } == {
+        "qmail-queued": f"{places.home}/supervise/qmail-queued",
+        second.queued: f"{second.home}/supervise/qmail-queued",
+    }
+    assert second.queued_log.endswith("opt-mail")
 
 
 @pytest.mark.parametrize(("now", "words"), [(True, ["--now"]), (False, [])])

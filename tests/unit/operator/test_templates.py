@@ -40,6 +40,13 @@ def test_ports_of_a_trial_are_those_asked_for() -> None:
     assert b" 127.0.0.1 2601 " in templates.render("trial-sink/run", changes)
 
 
+def test_queue_server_of_another_home_has_a_log_of_its_own() -> None:
+    places = Places("/opt/mail")
+    text = templates.render("qmail-queued/log/run", templates.paths(places))
+    assert places.queued == "qmail-queued-opt-mail"
+    assert text.endswith(b"multilog t /var/log/qmail-queued-opt-mail\n")
+
+
 def test_replacements_do_not_see_each_other() -> None:
     places = Places("/x/usr/local/bin/var/qmail", "/x/usr/local/bin")
     text = templates.render("qmail-send/run", templates.paths(places))

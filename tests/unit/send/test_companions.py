@@ -159,6 +159,34 @@ def test_todo_with_unknown_record_warns_and_stays(
     os.close(todo.trigger_fd)
 
 
+@pytest.mark.parametrize("envelope", [b"", b"u1\0p2\0Ta@x\0", b"u1\0p2\0Fs\0Ta@x\0Tb@"])
+def test_todo_that_is_not_whole_warns_and_stays(
+    home: Path, disk_rig: MemoryRig, envelope: bytes
+) -> None:
+    qnum = enqueue(home, b"s", [b"r@x"])
+    todo_file = home / "queue" / os.fsdecode(layout.todo(qnum))
+    todo_file.write_bytes(envelope)
+    todo = Todo(NOW, disk_rig.log)
+    assert preprocess(disk_rig, todo, NOW, pulled=False) == []
+    assert disk_rig.lines()[-1] == f"warning: incomplete envelope in todo/{qnum}"
+    assert todo.take_gone() == []
+    assert todo_file.exists()
+    os.close(todo.trigger_fd)
+
+
+def test_todo_that_an_older_qmail_clean_removes_under_the_scan_is_reported(
+    home: Path, disk_rig: MemoryRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    qnum = enqueue(home, b"s", [b"r@x"])
+    (home / "queue" / os.fsdecode(layout.todo(qnum))).unlink()
+    monkeypatch.setattr("posix.listdir", lambda path: [b"%d" % qnum])
+    todo = Todo(NOW, disk_rig.log)
+    assert preprocess(disk_rig, todo, NOW, pulled=False) == []
+    assert todo.take_gone() == [qnum]
+    assert todo.take_gone() == []
+    os.close(todo.trigger_fd)
+
+
 def test_log_of_nobody_reading_is_dropped(rig: MemoryRig) -> None:
     os.close(rig._log_read)
     rig._fds.remove(rig._log_read)
