@@ -17,7 +17,7 @@ from pytools.base.environment import environ
 from pytools.base.exits import Exit
 from pytools.process import chain, child, title
 from pytools.process.resolver import Resolver
-from pytools.ucspi import arguments, listening
+from pytools.ucspi import arguments, listening, worker
 from pytools.ucspi.connection import Config
 from pytools.ucspi.log import Log
 from pytools.ucspi.server import Server, end_at_term
@@ -58,7 +58,8 @@ def main(argv: list[bytes]) -> int:
     except OSError:
         resolver.close()
     posix.closerange(0, 2)
-    Server(listener, Config(args, environ, port), resolver).run()
+    reuses = chain.is_reusable(args.program) and worker.is_possible()
+    Server(listener, Config(args, environ, port), resolver, reuses).run()
 
 
 def _become(args: arguments.Arguments, log: Log) -> None:

@@ -66,7 +66,12 @@ class Supervisor:
         """Supervise until the end of all wishes."""
         # A SIGPIPE would come from a warning that nobody reads any more.
         # COMPAT: the original dies of it.
-        pipe = signals.SelfPipe((signals.SIGCHLD, signals.SIGPIPE))
+        try:
+            pipe = signals.SelfPipe((signals.SIGCHLD, signals.SIGPIPE))
+        except OSError as error:
+            raise self.strerr.fatal(
+                b"unable to create pipe for ", self.files.name, error=error
+            ) from None
         signals.unblock((signals.SIGCHLD,))
         poll = select.poll()
         poll.register(pipe.fd, select.POLLIN)

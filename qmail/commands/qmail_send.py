@@ -11,12 +11,13 @@ import posix
 import time
 
 from pytools.base import runtime
+from pytools.base.fds import set_cloexec
 from pytools.base.locks import lock_ex_nb
 from pytools.base.signals import SIGCHLD, SIGPIPE, SelfPipe, ignore, set_default
 from qmail.queue import layout
 from qmail.send import controls as control_files
 from qmail.send.bounces import Bounces
-from qmail.send.cleaner import Cleaner
+from qmail.send.cleaner import CLEAN_IN_FD, CLEAN_OUT_FD, Cleaner
 from qmail.send.log import Log
 from qmail.send.loop import SIGNALS, Loop, find_messages, save_times
 from qmail.send.preprocess import Preprocessor
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 LSPAWN_FDS = (1, 2)
 RSPAWN_FDS = (3, 4)
+ALIVE_FD = 7
+"""Where qmail-start has put the pipe whose end of file ends its qmail-queued."""
 CANNOT_START = 111
 
 
@@ -61,6 +64,7 @@ def _send(log: Log) -> None:
     set_default(SIGCHLD)
     signals = SelfPipe(SIGNALS)
     posix.umask(0o077)
+    _keep_companions()
     _lock()
     limits = [_spawn_limit(LSPAWN_FDS[1]), _spawn_limit(RSPAWN_FDS[1])]
     local, remote = map(min, limits, controls.concurrency)
@@ -96,6 +100,20 @@ def _enter(home: bytes) -> Controls:
     except OSError:
         raise CannotStart(b"unable to switch to queue directory") from None
     return controls
+
+
+def _keep_companions() -> None:
+    """Let no program that queues a bounce hold the pipes to the companions.
+
+    COMPAT: the original lets it. What such a program leaves in the background would
+    keep qmail-rspawn and qmail-clean from noticing that qmail-send has ended. 2 stays:
+    it takes the place of a descriptor for errors there.
+    """
+    for fd in (*RSPAWN_FDS, CLEAN_OUT_FD, CLEAN_IN_FD, ALIVE_FD):
+        try:
+            set_cloexec(fd)
+        except OSError:
+            pass  # a caller that is no qmail-start may have opened fewer
 
 
 def _lock() -> None:

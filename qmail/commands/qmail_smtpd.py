@@ -29,6 +29,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+REUSABLE: Final = True  # see pytools.process.chain.is_reusable
+
 TIMEOUT_SECONDS: Final = 1200
 MAX_TIMEOUT_SECONDS: Final = 1_000_000  # what poll can be told in milliseconds
 QUEUE_SECONDS: Final = 86400

@@ -34,6 +34,14 @@ class Entry:
     mode: int
     size: int = 0
 
+    @property
+    def may_be_link(self) -> bool:
+        """True for a directory that may lie elsewhere, behind a link of the operator's.
+
+        SECURITY: the home and what is directly in it: there only root makes names.
+        """
+        return self.kind == DIRECTORY and "/" not in self.path
+
 
 def qmail_programs() -> list[str]:
     """The names of the programs in bin/."""

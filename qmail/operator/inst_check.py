@@ -174,11 +174,13 @@ def check_services(places: Places, owners: Owners, findings: Findings) -> None:
     if not os.path.isdir(places.service):
         findings.add(f"{places.service} does not exist", "package/install")
         return
-    for name in (*GUIDE_SERVICES, "qmail-queued"):
+    links = {name: name for name in GUIDE_SERVICES}
+    links[places.queued] = "qmail-queued"
+    for name, directory in links.items():
         link = f"{places.service}/{name}"
         if not os.path.isdir(link):
-            target = f"{places.home}/supervise/{name}"
-            findings.add(f"{link} does not exist", f"ln -s {target} {places.service}")
+            target = f"{places.home}/supervise/{directory}"
+            findings.add(f"{link} does not exist", f"ln -s {target} {link}")
 
 
 def check_rules(places: Places, owners: Owners, findings: Findings) -> None:

@@ -19,7 +19,7 @@ def of_entry(home: str, entry: hier.Entry, owners: Owners) -> Iterator[str]:
     """What differs between one path and its entry, in the original's words."""
     path = home if entry.path == "." else os.path.join(home, entry.path)
     try:
-        now = os.lstat(path)
+        now = os.stat(path, follow_symlinks=entry.may_be_link)
     except FileNotFoundError:
         yield f"{path} does not exist"
         return

@@ -1,4 +1,6 @@
-"""Whether an interpreter may be installed from: can every user execute it?
+"""Whether an interpreter may be installed from.
+
+Can every user execute it, and can nobody but us (root, mostly) change it?
 
 Run as a script it checks the interpreter it is run by, and exits 0 or 1 with the reason
 on descriptor 2. It imports nothing of ours, so that any Python can be asked.
@@ -35,12 +37,32 @@ def hidden_by(path: str) -> str | None:
     return None
 
 
+def changeable_at(path: str) -> str | None:
+    """The first directory or file on the way to ``path`` that a stranger may change.
+
+    SECURITY: root's daemons will run what lies there. ``su`` keeps the PATH of the user
+    who called it, so the first python3 may be one of his own making.
+    """
+    for place in (path, os.path.realpath(path)):
+        parts = place.split("/")
+        for depth in range(1, len(parts) + 1):
+            part = "/".join(parts[:depth]) or "/"
+            now = os.stat(part)
+            shared = now.st_mode & stat.S_IWOTH and not now.st_mode & stat.S_ISVTX
+            if now.st_uid not in (0, os.geteuid()) or shared:
+                return part
+    return None
+
+
 def complaint() -> str | None:
     """Why the running interpreter cannot be installed from, or None."""
     for path in (versioned(sys.executable), os.path.dirname(os.__file__) + "/."):
         part = hidden_by(path)
         if part is not None:
             return f"{path}: other users cannot use {part}"
+        part = changeable_at(path)
+        if part is not None:
+            return f"{path}: others than root can change {part}"
     return None
 
 

@@ -49,9 +49,19 @@ class Places:
         return self.prefix + "/var/log"
 
     @property
+    def queued(self) -> str:
+        """The name in /service of the queue server, and of its log's directory.
+
+        Each qmail home has a queue server; only the guide's has the plain name.
+        """
+        if self.home in (HOME, self.prefix + HOME):
+            return "qmail-queued"
+        return "qmail-queued-" + self.home.strip("/").replace("/", "-")
+
+    @property
     def queued_log(self) -> str:
         """The log of the queue server; the guide makes /var/log/qmail itself, later."""
-        return self.var_log + "/qmail-queued"
+        return f"{self.var_log}/{self.queued}"
 
     @property
     def rules(self) -> str:

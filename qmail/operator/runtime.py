@@ -12,6 +12,7 @@ import compileall
 import hashlib
 import os
 import py_compile
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,8 @@ DEPENDENCIES = ("click>=8.1", "dnspython>=2.4", "cdbx>=0.2.0", "setproctitle>=1.
 VERSION = "0.1.0"
 KEEP_SECONDS = 24 * 3600
 """How long a replaced runtime stays for short-lived programs that nobody can see."""
+HOMES = ".homes"
+"""Beside the runtimes: the qmail homes whose launchers name them, one a line."""
 
 
 def sources(root: Path = SOURCE) -> list[Path]:
@@ -160,12 +163,56 @@ def in_use(directory: str) -> bool:
     return False
 
 
+def named_by(home: str, runtimes: str) -> set[str]:
+    """The runtimes that the launchers of a qmail home name."""
+    found: set[str] = set()
+    pattern = re.compile(re.escape(os.fsencode(runtimes)) + rb"/([^/'\"]+)/lib['\"]")
+    for path in Path(home, "bin").glob("*"):
+        try:
+            with path.open("rb") as file:
+                found.update(map(os.fsdecode, pattern.findall(file.read(4096))))
+        except OSError:
+            continue
+    return found
+
+
+def retire(runtimes: str, names: set[str]) -> None:
+    """Begin the time that these runtimes stay for what was started just before."""
+    for entry in names:
+        try:
+            os.utime(os.path.join(runtimes, entry))
+        except FileNotFoundError:
+            continue
+
+
+def homes(runtimes: str) -> list[str]:
+    """The qmail homes that were ever installed with these runtimes."""
+    try:
+        text = Path(runtimes, HOMES).read_text(errors="surrogateescape")
+    except FileNotFoundError:
+        return []
+    return text.splitlines()
+
+
+def register(runtimes: str, home: str) -> None:
+    """Note that the launchers of ``home`` name a runtime from here."""
+    if home not in homes(runtimes):
+        with open(f"{runtimes}/{HOMES}", "a", errors="surrogateescape") as file:
+            file.write(f"{home}\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
 def remove_old(
     runtimes: str, current: str, keep_seconds: float = KEEP_SECONDS
 ) -> list[str]:
-    """Delete the runtimes that nothing runs from any more; the names of those gone."""
+    """Delete the runtimes that nothing runs from any more; the names of those gone.
+
+    One that the launchers of another home name stays, also while nothing runs there.
+    """
     gone: list[str] = []
-    for entry in sorted(os.listdir(runtimes)):
+    named = set[str]().union(*(named_by(home, runtimes) for home in homes(runtimes)))
+    for entry in sorted(set(os.listdir(runtimes)) - named - {HOMES}):
         directory = os.path.join(runtimes, entry)
         age = time.time() - os.stat(directory).st_mtime
         if directory + "/lib" == current or age < keep_seconds or in_use(directory):

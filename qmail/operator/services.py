@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from qmail.operator import runtime
 from qmail.operator.places import Places, SetupError
 from qmail.operator.setup import link_queue_service
 
@@ -69,7 +70,8 @@ def install(places: Places, svscanboot: str) -> None:
     else:
         print(f"Making {places.service}...")
         os.mkdir(places.service, 0o755)
-    link_queue_service(places)
+    for home in {places.home, *runtime.homes(places.runtimes)}:
+        link_queue_service(Places(home, places.prefix))
     etc = Path(places.prefix + "/etc")
     is_running = is_scanned(places.service)
     other = other_unit(etc) if is_running else None
@@ -83,7 +85,7 @@ def install(places: Places, svscanboot: str) -> None:
         print("svscan is running already.")
     elif not started_by_init:
         print("Starting svscanboot...")
-        start(svscanboot)
+        start([svscanboot, places.service])
 
 
 def is_scanned(service: str) -> bool:
@@ -163,7 +165,7 @@ def arrange_inittab(
 
 
 def arrange_rc_local(rc_local: Path, svscanboot: str) -> None:
-    """Add a line to /etc/rc.local, before a final ``exit``."""
+    """Add a line to /etc/rc.local, before a final ``exit`` that is in no ``if``."""
     text = rc_local.read_text(errors="surrogateescape")
     lines = text.splitlines(keepends=True)
     if any("svscanboot" in line for line in lines):
@@ -171,7 +173,7 @@ def arrange_rc_local(rc_local: Path, svscanboot: str) -> None:
     print(f"Adding svscanboot to {rc_local}...")
     at = len(lines)
     for number, line in enumerate(lines):
-        if line.split()[:1] == ["exit"]:
+        if line.split()[:1] == ["exit"] and not line[0].isspace():
             at = number
     if at and not lines[at - 1].endswith("\n"):
         lines[at - 1] += "\n"
@@ -191,10 +193,10 @@ def replace(path: Path, text: str) -> None:
     new.rename(path)
 
 
-def start(svscanboot: str) -> None:
+def start(command: list[str]) -> None:
     """Start it in a session of its own, with nothing of ours open."""
     subprocess.Popen(
-        [svscanboot],
+        command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -58,7 +58,10 @@ def install(places: Places, owners: Owners, wheels: str | None = None) -> str:
     for entry in hier.queue_files():
         make_queue_file(os.path.join(places.home, entry.path), entry, owners)
     lib = runtime.build(places.runtimes, python, wheels)
+    replaced = runtime.named_by(places.home, places.runtimes)
+    runtime.register(places.runtimes, places.home)
     install_launchers(places, owners, python, lib)
+    runtime.retire(places.runtimes, replaced)
     install_boot_scripts(places, owners)
     install_documents(places, owners)
     install_queue_service(places, owners)
@@ -87,8 +90,14 @@ def make_queue_file(path: str, entry: hier.Entry, owners: Owners) -> None:
         else:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
             fd = os.open(path, flags, 0o600)
-            os.write(fd, bytes(entry.size))
-            os.close(fd)
+            try:
+                os.write(fd, bytes(entry.size))
+            except OSError:
+                # One that is too short would be kept for ever.
+                os.unlink(path)
+                raise
+            finally:
+                os.close(fd)
     except FileExistsError:
         pass
     own(path, entry, owners)
@@ -98,10 +107,12 @@ def own(path: str, entry: hier.Entry, owners: Owners) -> None:
     """Set owner, group and mode; nothing is written where they are right already.
 
     SECURITY: qmailq and qmails own directories in here, so a name in them may be a
-    link to a file of root's. Nothing is followed, and a file has one name only.
+    link to a file of root's. Nothing in them is followed, and a file has one name only.
     """
     uid, gid = owners.uid(entry.owner), owners.gid(entry.group)
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    if not entry.may_be_link:
+        flags |= os.O_NOFOLLOW
     try:
         fd = os.open(path, flags)
     except OSError as error:
@@ -116,6 +127,9 @@ def own(path: str, entry: hier.Entry, owners: Owners) -> None:
             os.fchown(fd, uid, gid)
         if stat.S_IMODE(os.fstat(fd).st_mode) != entry.mode:
             os.fchmod(fd, entry.mode)
+    except OSError as error:
+        what = f"unable to set owner and mode of {path}"
+        raise SetupError(f"{what}: {error.strerror}") from None
     finally:
         os.close(fd)
 
@@ -134,14 +148,18 @@ def write_by_rename(path: str, data: bytes, mode: int, uid: int, gid: int) -> No
     if os.path.lexists(tmp):
         os.unlink(tmp)
     fd = os.open(tmp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(fd, "wb") as file:
-        # Not os.write: on a disk that is nearly full that may write a part.
-        file.write(data)
-        file.flush()
-        os.fchown(fd, uid, gid)
-        os.fchmod(fd, mode)
-        os.fsync(fd)
-    os.rename(tmp, path)
+    try:
+        with open(fd, "wb") as file:
+            # Not os.write: on a disk that is nearly full that may write a part.
+            file.write(data)
+            file.flush()
+            os.fchown(fd, uid, gid)
+            os.fchmod(fd, mode)
+            os.fsync(fd)
+        os.rename(tmp, path)
+    except BaseException:
+        os.unlink(tmp)
+        raise
 
 
 def install_launchers(places: Places, owners: Owners, python: str, lib: str) -> None:
@@ -228,8 +246,9 @@ def install_queue_service(places: Places, owners: Owners) -> None:
     """The service directory of qmail-queued, unless the operator has one already."""
     uid, gid = owners.uid("root"), owners.gid("root")
     log = places.queued_log
-    if not os.path.isdir(log):
-        os.makedirs(log, mode=0o755)
+    os.makedirs(log, mode=0o755, exist_ok=True)
+    if os.stat(log).st_uid == uid:
+        # It is new, or an installation was interrupted just here.
         os.chown(log, owners.uid("qmaill"), owners.gid("nofiles"))
     directory = os.path.join(places.home, "supervise/qmail-queued")
     os.makedirs(os.path.join(directory, "log"), mode=0o755, exist_ok=True)
@@ -241,10 +260,13 @@ def install_queue_service(places: Places, owners: Owners) -> None:
 
 
 def link_queue_service(places: Places) -> None:
-    """Link qmail-queued into /service, if there is a /service."""
-    link = os.path.join(places.service, "qmail-queued")
-    if os.path.isdir(places.service) and not os.path.lexists(link):
-        os.symlink(os.path.join(places.home, "supervise/qmail-queued"), link)
+    """Link qmail-queued into /service, if there are both."""
+    link = os.path.join(places.service, places.queued)
+    directory = os.path.join(places.home, "supervise/qmail-queued")
+    if not os.path.isdir(places.service) or not os.path.isdir(directory):
+        return
+    if not os.path.lexists(link):
+        os.symlink(directory, link)
 
 
 if __name__ == "__main__":

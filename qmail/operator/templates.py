@@ -19,6 +19,7 @@ def paths(places: Places) -> dict[str, str]:
     """The guide's paths, and what stands for them here."""
     return {
         "/var/log/": places.var_log + "/",
+        "/var/log/qmail-queued": places.queued_log,
         "/var/qmail": places.home,
         "/usr/local/bin": places.local_bin,
         "/etc/tcp.smtp": places.rules,

@@ -15,7 +15,7 @@ class Config:
     __slots__ = (
         *("home", "ids", "reserved"),
         *("ordinary_slots", "per_reserved_uid", "per_uid"),
-        *("reserved_seconds", "seconds"),
+        *("overdue_seconds", "reserved_seconds", "seconds"),
         *("idle_seconds", "messages_per_worker", "spare_workers"),
         *("free_bytes", "free_inodes"),
     )
@@ -34,6 +34,8 @@ class Config:
         self.per_uid = 20
         self.reserved_seconds = layout.WRITER_SECONDS
         self.seconds = 20 * 60
+        # So long after its time was over, a worker that is still busy is killed.
+        self.overdue_seconds = 120
         self.spare_workers = 2
         self.idle_seconds = 30
         self.messages_per_worker = 10000

@@ -81,12 +81,12 @@ class ProgramCall:
         self._conclude()
 
     def _conclude(self) -> wire.Answer:
-        text = self._read_text()
         try:
             status = child.wait_for(self.pid)
         except ChildProcessError:
             # Somebody else has reaped it; what became of the message is unknown.
             status = -1
+        text = self._read_text()
         if status < 0 or status & 0x7F:
             return wire.Answer(exitcodes.CRASHED_CODE, self.pid)
         code = (status >> 8) & 0xFF
@@ -96,8 +96,12 @@ class ProgramCall:
         return wire.Answer(code, self.pid, text)
 
     def _read_text(self) -> bytes:
+        """What the program, which has ended, wrote to descriptor 6."""
+        # Without waiting for end of file: what it left in the background may hold the
+        # descriptor for as long as it likes.
         text = b""
         try:
+            fds.set_nonblock(self._text)
             while len(text) < exitcodes.CUSTOM_TEXT_MAX:
                 more = posix.read(self._text, exitcodes.CUSTOM_TEXT_MAX - len(text))
                 if not more:

@@ -40,7 +40,7 @@ _IGNORED: Final = (
 class Worker:
     """What the acceptor knows of one of its workers."""
 
-    __slots__ = ("channel", "idle_since", "messages", "pid", "uid")
+    __slots__ = ("channel", "idle_since", "messages", "overdue_at", "pid", "uid")
 
     def __init__(self, pid: int, channel: _socket.socket) -> None:
         self.pid = pid
@@ -48,14 +48,15 @@ class Worker:
         self.messages = 0
         self.uid: int | None = None  # of the caller it is busy with
         self.idle_since = 0.0
+        self.overdue_at = 0.0
 
 
 class Server:
     """The acceptor's loop. `lock` and `tether` are descriptors, tether -1 for none."""
 
     __slots__ = (
-        *("_config", "_epoll", "_idle", "_listener", "_lock", "_log", "_paused_until"),
-        *("_pipe", "_slots", "_stopping", "_tether", "_workers"),
+        *("_config", "_epoll", "_idle", "_listener", "_lock", "_log", "_look_at"),
+        *("_paused_until", "_pipe", "_slots", "_stopping", "_tether", "_workers"),
     )
 
     def __init__(
@@ -76,6 +77,7 @@ class Server:
         self._idle: list[Worker] = []
         self._stopping = False
         self._paused_until = 0.0
+        self._look_at = 0.0
         self._pipe = signals.SelfPipe((*_STOPS, signals.SIGCHLD))
         for number in _IGNORED:
             signals.ignore(number)
@@ -98,6 +100,7 @@ class Server:
             for fd in ready:
                 self._hear(fd)
             self._lay_off()
+            self._end_overdue()
             if connections and not self._stopping:
                 self._accept(_ACCEPT_AT_ONCE)
         self._close_down()
@@ -113,9 +116,12 @@ class Server:
         """How long nothing needs to be done, if nothing happens."""
         if self._paused_until:
             return max(self._paused_until - time.monotonic(), 0.0)
+        looks = []
         if len(self._idle) > self._config.spare_workers:
-            return float(self._config.idle_seconds)
-        return -1.0
+            looks.append(self._config.idle_seconds)
+        if len(self._idle) < len(self._workers):
+            looks.append(self._config.overdue_seconds)
+        return float(min(looks, default=-1))
 
     def _hear(self, fd: int) -> None:
         found = self._workers.get(fd)
@@ -192,6 +198,8 @@ class Server:
                 continue
             chosen.uid = uid
             chosen.messages += 1
+            limit = self._config.seconds_for(uid) + self._config.overdue_seconds
+            chosen.overdue_at = time.monotonic() + limit
             return True
         return False
 
@@ -254,6 +262,22 @@ class Server:
             if found.idle_since > before:
                 break
             self._dismiss(found)
+
+    def _end_overdue(self) -> None:
+        """Kill the workers that do not come back."""
+        # SECURITY: a caller may send a descriptor along, and if that is a TCP socket
+        # which lingers, the worker sleeps in the close that the kernel does for it.
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + self._config.overdue_seconds
+        for found in self._workers.values():
+            if found.uid is not None and found.overdue_at < now:
+                self._log.warn(b"worker %d does not come back, killing it" % found.pid)
+                try:
+                    posix.kill(found.pid, signals.SIGKILL)
+                except OSError:
+                    pass  # it has just ended
 
     def _dismiss(self, found: Worker) -> None:
         """Forget a worker; it ends when its channel does."""

@@ -84,6 +84,8 @@ class Loop:
             if not self._scheduler.is_stopping():
                 pulled = self._todo.trigger_fd in ready
                 self._todo.run(now, pulled, self._preprocessor, self._cleaner)
+                for qnum in self._todo.take_gone():
+                    self._scheduler.find(qnum)
             self._cleaner.flush()
             self._scheduler.start_deliveries(now)
             self._scheduler.finish_messages(now, is_idle=not ready)

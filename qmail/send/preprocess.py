@@ -143,6 +143,7 @@ class Preprocessor:
         info_fd = message.create(info, self._fs)
         self._log.line(b"new msg %d" % qnum)
         uid = pid = 0
+        has_sender = False
         outputs: dict[ChannelNumber, _Output] = {}
         while (record := self._next(records, qnum)) is not None:
             _, letter, text = record
@@ -156,6 +157,7 @@ class Preprocessor:
                 outputs[channel].add(encode_recipient(address), self._fs)
             elif letter == b"F":
                 _write(info, info_fd, encode_info(text), self._fs)
+                has_sender = True
                 self._log.line(
                     b"info msg %d: bytes %d from <%b> qp %d uid %d"
                     % (qnum, size, safe(text), pid, uid)
@@ -166,6 +168,10 @@ class Preprocessor:
                 pid = leading_number(text)
             else:
                 raise Trouble(b"unknown record type in " + layout.todo(qnum))
+        if records.is_cut() or not has_sender:
+            # COMPAT: the original drops a last recipient that was cut off. No crash
+            # leaves such a file; whoever made it, nobody's mail is thrown away for it.
+            raise Trouble(b"incomplete envelope in " + layout.todo(qnum))
         for output in outputs.values():
             output.flush(self._fs)
 

@@ -31,7 +31,7 @@ class Todo:
     """The scan of todo/, a batch at a time."""
 
     __slots__ = (
-        *("_in_flight", "_log", "_next_scan", "_qnums", "_ready"),
+        *("_gone", "_in_flight", "_log", "_next_scan", "_qnums", "_ready"),
         "trigger_fd",
     )
 
@@ -41,6 +41,7 @@ class Todo:
         self._in_flight = 0
         self._next_scan = now
         self._ready: list[Prepared] = []
+        self._gone: list[int] = []
         self.trigger_fd = -1
         self._set_trigger()
 
@@ -59,6 +60,15 @@ class Todo:
         ready, self._ready = self._ready, []
         return ready
 
+    def take_gone(self) -> list[int]:
+        """The messages, since the last call, that somebody else has made S5.
+
+        That is the qmail-clean of a qmail-send that was killed: it may carry out the
+        last commands when this one has seen todo/N already.
+        """
+        gone, self._gone = self._gone, []
+        return gone
+
     def run(
         self, now: int, pulled: bool, preprocessor: Preprocessor, cleaner: Cleaner
     ) -> None:
@@ -71,9 +81,17 @@ class Todo:
             self._scan(now)
         batch: list[Prepared] = []
         while self._qnums and len(batch) < BATCH:
-            message = preprocessor.prepare(self._qnums.pop())
+            qnum = self._qnums.pop()
+            message = preprocessor.prepare(qnum)
             if message is not None:
                 batch.append(message)
+            elif _is_gone(qnum):
+                self._gone.append(qnum)
+            elif batch:
+                # It may have lacked what the batch holds, such as descriptors: once
+                # more, alone. What then fails waits for the next scan.
+                self._qnums.append(qnum)
+                break
         for message in preprocessor.commit(batch):
             self._in_flight += 1
             cleaner.request(layout.todo(message.qnum), self._settler(message))
@@ -109,3 +127,13 @@ class Todo:
             self.trigger_fd = posix.open(layout.TRIGGER, _OPEN)
         except OSError:
             self.trigger_fd = -1
+
+
+def _is_gone(qnum: int) -> bool:
+    try:
+        posix.stat(layout.todo(qnum))
+    except FileNotFoundError:
+        return True
+    except OSError:
+        pass
+    return False

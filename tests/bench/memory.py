@@ -17,12 +17,17 @@ done
 
 def rows() -> list[Row]:
     with instance() as server:
-        lines = [line.split() for line in server.run(LIST).stdout.splitlines()]
+        # The last to be ready is the resolver, which loads dnspython.
+        server.server.until(
+            lambda: "resolver of" in server.run("ps axo args").stdout, "a resolver"
+        )
+        lines = [line.split() or [""] for line in server.run(LIST).stdout.splitlines()]
         names: dict[str, list[float]] = {}
         for words in lines:
-            if len(words) < 3 or words[2] in ("-c", "/bin/sh"):
+            # The kernel's have no PSS; this look and process 1 are not of the server.
+            if not words[0].isdigit() or words[3:4] == ["-c"] or "-ISc" in words:
                 continue
-            name = " ".join(words[2:])[:40]
+            name = " ".join(words[2:])[:32]
             names.setdefault(name, []).append(int(words[0]) / 1024)
         sums = [(f"{name} x{len(each)}", sum(each)) for name, each in names.items()]
         sums.sort(key=lambda found: -found[1])

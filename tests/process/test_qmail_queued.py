@@ -218,6 +218,26 @@ def test_worker_killed_is_74_and_the_server_lives(served: QueueHome) -> None:
     assert served.submit() == b""
 
 
+def test_worker_that_does_not_come_back_is_killed(home: QueueHome) -> None:
+    home.config.seconds = home.config.reserved_seconds = 1
+    home.config.overdue_seconds = home.config.per_uid = 1
+    home.config.per_reserved_uid = 1
+    home.start()
+    before = workers(home)
+    caller = connect(home)
+    caller.sendall(wire.encode_piece(b"x"))
+    until(lambda: len(home.files("mess")) == 1)
+    for pid in before:
+        os.kill(pid, signal.SIGSTOP)
+    # The caller's only slot is free again.
+    until(lambda: home.submit() == b"")
+    assert any(not os.path.exists(f"/proc/{pid}") for pid in before)
+    for pid in before:
+        if os.path.exists(f"/proc/{pid}"):
+            os.kill(pid, signal.SIGCONT)
+    caller.close()
+
+
 def test_server_pool_grows_and_shrinks(home: QueueHome) -> None:
     home.config.idle_seconds = 0
     home.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -333,4 +334,16 @@ def test_many_messages_come_through_in_one_go(home: Path, start: Start) -> None:
     rig.pump(ended(rig, *qnums), seconds=60)
     assert len(rig.attempts) == len(qnums)
     assert rig.stop() == 0
+    assert files(home) == set()
+
+
+def test_few_descriptors_make_small_batches_and_lose_nothing(
+    home: Path, start: Start
+) -> None:
+    both = [b"a@here.example", b"b@far.example"]
+    qnums = [enqueue(home, b"s@x", both) for _ in range(40)]
+    rig = start()
+    resource.prlimit(rig.pid, resource.RLIMIT_NOFILE, (40, 40))
+    rig.pump(lambda: all(b"end msg %d\n" % qnum in rig.log for qnum in qnums))
+    rig.stop()
     assert files(home) == set()

@@ -208,7 +208,8 @@ def test_svscan_supervise_holds_no_pipe_of_another_service(
         # Its own signal pipe, whose two ends have one name.
         assert len(pipes) == 1
         service = read_status(plain).pid
-        assert sorted(os.listdir(f"/proc/{service}/fd")) == ["0", "1", "2"]
+        # The status is there before the child has become the program.
+        until(lambda: sorted(os.listdir(f"/proc/{service}/fd")) == ["0", "1", "2"])
 
 
 def test_svscan_missing_directory_is_fatal(tmp_path: Path, programs: Path) -> None:

@@ -77,6 +77,32 @@ def test_link_planted_in_the_queue_is_not_followed(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("failing", ["fsync", "rename"])
+def test_write_that_fails_leaves_the_old_file_and_no_other(
+    secret: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, failing, fail)
+    with pytest.raises(OSError, match="No space"):
+        write_by_rename(str(secret), b"new", 0o600, os.getuid(), os.getgid())
+    assert os.listdir(secret.parent) == ["secret"]
+    check_untouched(secret)
+
+
+def test_queue_file_that_cannot_be_filled_is_not_left_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(fd: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", fail)
+    with pytest.raises(OSError, match="No space"):
+        make_queue_file(str(tmp_path / "lock"), LOCK, OWNERS)
+    assert os.listdir(tmp_path) == []
+
+
 def test_own_of_another_kind_of_file_is_refused(secret: Path) -> None:
     entry = hier.Entry("secret", hier.FIFO, "qmails", "qmail", 0o622)
     with pytest.raises(SetupError, match="no FIFO"):

@@ -127,3 +127,13 @@ def test_rc_local_gets_the_line_before_its_exit(etc: Path) -> None:
     services.arrange_rc_local(rc_local, SVSCANBOOT)
     assert rc_local.read_text() == f"#!/bin/sh\n{SVSCANBOOT} &\nexit 0\n"
     assert rc_local.stat().st_mode & 0o777 == 0o755
+
+
+def test_rc_local_whose_only_exit_is_conditional_gets_the_line_at_its_end(
+    etc: Path,
+) -> None:
+    rc_local = etc / "rc.local"
+    text = "#!/bin/sh\nif false; then\n  exit 1\nfi\n"
+    rc_local.write_text(text)
+    services.arrange_rc_local(rc_local, SVSCANBOOT)
+    assert rc_local.read_text() == f"{text}{SVSCANBOOT} &\n"

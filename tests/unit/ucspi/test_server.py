@@ -1,0 +1,56 @@
+"""tcpserver's parent: what it does when the system gives less than it asks for."""
+
+from __future__ import annotations
+
+import _socket
+import errno
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from pytools.process import child
+from pytools.process.resolver import Resolver
+from pytools.ucspi import worker
+from pytools.ucspi.arguments import Arguments
+from pytools.ucspi.connection import Config
+from pytools.ucspi.log import QUIET
+from pytools.ucspi.server import Server
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server that would reuse its children."""
+    arguments = Arguments()
+    arguments.verbosity = QUIET
+    listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM, 0)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(1)
+    listener.setblocking(False)
+    made = Server(listener, Config(arguments, {}, 25), Resolver(), reuses=True)
+    yield made
+    listener.close()
+
+
+def test_without_a_descriptor_for_a_channel_the_client_is_served_all_the_same(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bodies: list[Callable[[], int]] = []
+
+    def fork(body: Callable[[], int]) -> int:
+        bodies.append(body)
+        return 4711
+
+    def no_channel() -> tuple[int, int]:
+        raise OSError(errno.EMFILE, "no descriptor")
+
+    monkeypatch.setattr(child, "fork", fork)
+    monkeypatch.setattr(worker, "channel", no_channel)
+    client = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM, 0)
+    try:
+        client.connect(server._listener.getsockname())
+        server._accept()
+    finally:
+        client.close()
+    assert len(bodies) == 1
+    assert server._running == 1
+    assert server._children[4711].channel == -1
