@@ -155,7 +155,7 @@ def test_forward_program_and_mbox_of_a_user_all_run(server: GuideServer) -> None
     server.add_user("eve")
     server.run(
         "su eve -c 'cat > ~/.qmail'",
-        stdin="./Maildir/\n|cat > ~/seen; env -0 > ~/env; id -Gn > ~/groups\n./box\n&dave\n",
+        stdin="./Maildir/\n|cat >~/seen; env -0 >~/env; id -Gn >~/groups\n./box\n&dave\n",
     )
     send(server, "ann@example.org", f"eve@{HOST}")
     assert f"Delivered-To: eve@{HOST}" in wait_for_mail(server)

@@ -143,6 +143,8 @@ def test_second_run_changes_nothing_of_the_operators(
     finally:
         server.run("echo 20 > /var/qmail/control/concurrencyincoming")
         server.run("echo ./Maildir/ > /var/qmail/control/defaultdelivery")
+        server.run("sed -i '/# mine/d' /etc/tcp.smtp")
+        server.run("sed -i '/# mine/d' /var/qmail/supervise/qmail-smtpd/run")
 
 
 def test_second_run_with_another_host_keeps_the_name(

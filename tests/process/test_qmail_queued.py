@@ -220,22 +220,24 @@ def test_worker_killed_is_74_and_the_server_lives(served: QueueHome) -> None:
 
 def test_worker_that_does_not_come_back_is_killed(home: QueueHome) -> None:
     home.config.seconds = home.config.reserved_seconds = 1
-    home.config.overdue_seconds = home.config.per_uid = 1
-    home.config.per_reserved_uid = 1
+    home.config.overdue_seconds = 1
+    home.config.per_uid = home.config.per_reserved_uid = 1
     home.start()
-    before = workers(home)
-    caller = connect(home)
-    caller.sendall(wire.encode_piece(b"x"))
-    until(lambda: len(home.files("mess")) == 1)
-    for pid in before:
-        os.kill(pid, signal.SIGSTOP)
-    # The caller's only slot is free again.
-    until(lambda: home.submit() == b"")
-    assert any(not os.path.exists(f"/proc/{pid}") for pid in before)
-    for pid in before:
-        if os.path.exists(f"/proc/{pid}"):
-            os.kill(pid, signal.SIGCONT)
-    caller.close()
+    until(lambda: home.submit() == b"")  # the slot of the first look is free
+    with connect(home) as caller:
+        caller.sendall(wire.encode_piece(b"x"))
+        until(lambda: len(home.files("mess")) == 2)
+        (busy,) = [pid for pid in workers(home) if holds(pid, "/queue/pid/")]
+        os.kill(busy, signal.SIGSTOP)
+        # The caller's only slot is free again.
+        until(lambda: home.submit() == b"")
+        assert not os.path.exists(f"/proc/{busy}")
+
+
+def holds(pid: int, place: str) -> bool:
+    """True if the process has a file open whose path contains ``place``."""
+    fds = Path(f"/proc/{pid}/fd")
+    return any(place in os.readlink(fds / name) for name in os.listdir(fds))
 
 
 def test_server_pool_grows_and_shrinks(home: QueueHome) -> None:

@@ -75,7 +75,8 @@ def test_rspawn_our_remote_is_forked(home: Home) -> None:
         report = rspawn.deliver()
         # The main is the driver's: exec would have found another one.
         assert report == (
-            b"Kqmail-remote host from@there joe@host\nparent %d\n" % rspawn.process.pid
+            b"K%b/bin/qmail-remote host from@there joe@host\nparent %d\n"
+            % (bytes(home.path), rspawn.process.pid)
         )
         assert rspawn.finish() == 0
 

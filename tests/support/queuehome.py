@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from pytools.base import accounts, runtime
 from pytools.base.environment import environ
 from pytools.base.exits import Strerr
@@ -26,6 +24,7 @@ from qmail.control.ids import Ids
 from qmail.queue import layout, wire
 from qmail.queue.config import Config
 from qmail.queue.inject import Submission
+from tests.support.leftovers import nothing_left_over
 from tests.support.until import until
 
 ROOT = os.geteuid() == 0
@@ -168,12 +167,8 @@ def as_user(uid: int, work: Callable[[], bytes]) -> bytes:
 @contextmanager
 def checked_home() -> Iterator[QueueHome]:
     """queue_home(), which leaves neither a child nor a descriptor behind."""
-    before = set(os.listdir("/proc/self/fd"))
-    with queue_home() as home:
+    with nothing_left_over(), queue_home() as home:
         yield home
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
-    assert set(os.listdir("/proc/self/fd")) == before
 
 
 def workers(home: QueueHome) -> list[int]:

@@ -162,7 +162,7 @@ def test_user_numbers_are_leading_digits() -> None:
 
 @pytest.mark.parametrize(
     "record",
-    [b"", b"a\x001\x001\0/\0-\0unended", b"a\x00" + b"9" * 5000 + b"\x001\0\0\0\0"],
+    [b"", b"a\x001\x001\0/\0-\0unended"],
 )
 def test_user_record_not_whole_is_value_error(record: bytes) -> None:
     with pytest.raises(ValueError):

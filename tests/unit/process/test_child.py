@@ -17,16 +17,14 @@ import pytest
 from pytools.base import signals
 from pytools.base.exits import Exit, Next
 from pytools.process import child
+from tests.support.leftovers import nothing_left_over
 
 
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
     """No child and no descriptor is left over."""
-    before = sorted(os.listdir("/proc/self/fd"))
-    yield
-    assert sorted(os.listdir("/proc/self/fd")) == before
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    with nothing_left_over():
+        yield
 
 
 def wait_for_the_end() -> int:
