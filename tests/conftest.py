@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import NoReturn
 
@@ -31,23 +33,31 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("PYQMAIL_HYPOTHESIS", "dev"))
 
-_could_not_run: list[str] = []
+
+# A shell starts what it puts into the background with INT and QUIT ignored, and every
+# program under test would inherit that.
+for _number in set(signal.Signals) - {signal.SIGPIPE, signal.SIGXFSZ}:
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
 
 
 def cannot_run(reason: str) -> NoReturn:
     """Say that this test cannot run on this machine, and why."""
     if STRICT:
         pytest.fail(f"cannot run here: {reason}")
-    _could_not_run.append(reason)
     pytest.skip(reason)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """List what could not run, each reason once with its number of tests."""
-    if _could_not_run:
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped:
         terminalreporter.section("could not run here")
-        for reason in sorted(set(_could_not_run)):
-            terminalreporter.line(f"{_could_not_run.count(reason):4} tests: {reason}")
+        reasons = Counter(str(report.longrepr[2]) for report in skipped)
+        for reason, count in sorted(reasons.items()):
+            terminalreporter.line(
+                f"{count:4} tests: {reason.removeprefix('Skipped: ')}"
+            )
 
 
 @pytest.fixture

@@ -22,7 +22,10 @@ def main(argv: list[bytes]) -> int:
     """Set the two variables, then become the program."""
     if len(argv) < 3:
         raise STRERR.usage(b"envuidgid account child")
-    account = accounts.by_name(argv[1])
+    try:
+        account = accounts.by_name(argv[1])
+    except OSError as error:
+        raise STRERR.fatal(b"unable to look up ", argv[1], error=error) from None
     if account is None:
         raise STRERR.fatal(b"unknown account ", argv[1])
     numbers: dict[bytes, bytes | None] = {

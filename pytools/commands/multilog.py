@@ -29,7 +29,10 @@ def main(argv: list[bytes]) -> int:
         ) from None
     # Before the logs are opened: a TERM in the middle of a start must not leave a log
     # that looks like a crash.
-    signals = SelfPipe((SIGTERM, SIGALRM))
+    try:
+        signals = SelfPipe((SIGTERM, SIGALRM))
+    except OSError as error:
+        raise STRERR.fatal(b"unable to create pipe", error=error) from None
     script = parse(argv[1:])
     statuses = [StatusFile(name) for name in script.statuses]
     directories = [LogDirectory(spec, start) for spec in script.directories]

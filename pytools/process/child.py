@@ -82,7 +82,10 @@ def in_child(work: Callable[[], bytes]) -> bytes:
     read_end, write_end = fds.pipe()
 
     def body() -> int:
-        fds.write_all(write_end, work())
+        try:
+            fds.write_all(write_end, work())
+        except OSError:
+            return 111  # the parent will say what it could not do
         return 0
 
     try:

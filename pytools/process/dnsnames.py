@@ -5,22 +5,26 @@ Names        in djb's dot form: lower case, no dot at the end, any other byte th
              letter, a digit, ``-`` and ``_`` as a backslash and three octal digits.
 Queries      with recursion, EDNS, TCP when an answer is truncated; never type ANY. A
              CNAME is followed, also when the server stops at it.
+Patience     a server that says nothing is asked again until the limit of the name; where
+             no server listens at all, a second round is enough to know.
 """
 
 from __future__ import annotations
 
+import asyncio  # noqa: TID253
 import posix
+import time
 
 import dns.asyncresolver  # noqa: TID253
 import dns.exception  # noqa: TID253
 import dns.name  # noqa: TID253
-import dns.nameserver  # noqa: TID253
 import dns.rdatatype  # noqa: TID253
 import dns.resolver  # noqa: TID253
 import dns.reversename  # noqa: TID253
 
 from pytools.base.environment import environ
 from pytools.base.netstring import encode
+from pytools.process.dnsserver import Server, nobody_listens
 from pytools.process.resolver import DnsPermanent, DnsTemporary
 
 TYPE_CHECKING = False
@@ -28,12 +32,16 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     Question = tuple[dns.name.Name, dns.rdatatype.RdataType]
-    Lookup = Generator[Question, dns.resolver.Answer, list[bytes]]
+    Lookup = Generator[tuple[float, Question], dns.resolver.Answer, list[bytes]]
+    """What to wait and to ask, the answer or an error thrown in, and the items."""
 
-LIMIT_SECONDS = 60.0
-"""The whole look-up, as the originals' four rounds of 1, 3, 11 and 45 seconds."""
+LIMIT_SECONDS = 20.0
+"""The whole look-up. COMPAT: the originals' four rounds, of 1, 3, 11 and 45 seconds, hold
+a slot of tcpserver -c for a minute."""
 TRY_SECONDS = 5.0
 """One server's time to answer one packet."""
+ROUND_PAUSES = (0.0, 0.3)
+"""Before each round of asking, where all the servers refuse: one may be restarting."""
 CNAMES = 16
 CACHED_ANSWERS = 10_000
 UDP_BYTES = 1232
@@ -133,12 +141,25 @@ def _look_up(kind: bytes, name: bytes) -> Lookup:
     """The questions of a look-up, one after the other, without any I/O."""
     wanted, rdtype = _question(kind, name)
     for _ in range(CNAMES):
-        answer = yield wanted, rdtype
+        answer = yield from _asked((wanted, rdtype))
         if answer.rrset is not None:
             return _items(kind, answer)
         if answer.canonical_name in (wanted, answer.qname):
             return []
         wanted = answer.canonical_name
+    raise DnsTemporary
+
+
+def _asked(
+    question: Question,
+) -> Generator[tuple[float, Question], dns.resolver.Answer, dns.resolver.Answer]:
+    """One question, asked again where nobody listens. DnsPermanent, DnsTemporary."""
+    for pause in ROUND_PAUSES:
+        try:
+            return (yield pause, question)
+        except (dns.exception.DNSException, OSError) as error:
+            if not nobody_listens(error):
+                raise translated(error) from None
     raise DnsTemporary
 
 
@@ -152,15 +173,17 @@ def translated(error: Exception) -> Exception:
 class Names:
     """Where to ask: the servers, read again when resolv.conf changes."""
 
-    __slots__ = ("_read", "_servers", "blocking", "waiting")
+    __slots__ = ("_read", "_servers", "blocking", "limit", "waiting")
 
-    def __init__(self, servers: list[tuple[str, int]] | None) -> None:
+    def __init__(
+        self, servers: list[tuple[str, int]] | None, limit: float = LIMIT_SECONDS
+    ) -> None:
+        self.limit = limit
         self.blocking = dns.resolver.Resolver(configure=False)
         self.waiting = dns.asyncresolver.Resolver(configure=False)
         self._servers = servers or parse_servers(environ.get(b"DNSCACHEIP", b""))
         self._read: object = None
         for resolver in (self.blocking, self.waiting):
-            resolver.lifetime = LIMIT_SECONDS
             resolver.timeout = TRY_SECONDS
             resolver.use_edns(0, 0, UDP_BYTES)
             resolver.cache = dns.resolver.LRUCache(CACHED_ANSWERS)
@@ -178,28 +201,34 @@ class Names:
         for resolver in (self.blocking, self.waiting):
             try:
                 resolver.read_resolv_conf(RESOLV_CONF)
-                found = list(resolver.nameservers)
+                found = [(str(address), 53) for address in resolver.nameservers]
             except (dns.exception.DNSException, OSError, ValueError):
-                found = ["127.0.0.1"]
-            if self._servers:
-                found = [dns.nameserver.Do53Nameserver(*s) for s in self._servers]
-            resolver.nameservers = found
+                found = [("127.0.0.1", 53)]
+            servers = self._servers or found
+            resolver.nameservers = [Server(*server) for server in servers]
 
 
 def answer(names: Names, kind: bytes, name: bytes) -> bytes:
     """Look up, waiting; the encoded answer."""
     names.refresh()
+    deadline = time.monotonic() + names.limit
     lookup = _look_up(kind, name)
     try:
-        question = next(lookup)
+        pause, question = next(lookup)
         while True:
+            if pause:
+                time.sleep(pause)
             try:
                 found = names.blocking.resolve(
-                    *question, raise_on_no_answer=False, search=kind == b"host"
+                    *question,
+                    raise_on_no_answer=False,
+                    search=kind == b"host",
+                    lifetime=deadline - time.monotonic(),
                 )
             except (dns.exception.DNSException, OSError) as error:
-                raise translated(error) from None
-            question = lookup.send(found)
+                pause, question = lookup.throw(error)
+            else:
+                pause, question = lookup.send(found)
     except StopIteration as end:
         return encode_answer(end.value)
     except DnsPermanent:
@@ -211,17 +240,24 @@ def answer(names: Names, kind: bytes, name: bytes) -> bytes:
 async def answer_soon(names: Names, kind: bytes, name: bytes) -> bytes:
     """Look up, letting other look-ups go on meanwhile; the encoded answer."""
     names.refresh()
+    deadline = time.monotonic() + names.limit
     lookup = _look_up(kind, name)
     try:
-        question = next(lookup)
+        pause, question = next(lookup)
         while True:
+            if pause:
+                await asyncio.sleep(pause)
             try:
                 found = await names.waiting.resolve(
-                    *question, raise_on_no_answer=False, search=kind == b"host"
+                    *question,
+                    raise_on_no_answer=False,
+                    search=kind == b"host",
+                    lifetime=deadline - time.monotonic(),
                 )
             except (dns.exception.DNSException, OSError) as error:
-                raise translated(error) from None
-            question = lookup.send(found)
+                pause, question = lookup.throw(error)
+            else:
+                pause, question = lookup.send(found)
     except StopIteration as end:
         return encode_answer(end.value)
     except DnsPermanent:

@@ -28,7 +28,7 @@ from pytools.base.ip import parse_ip4
 from pytools.base.netstring import Decoder, Malformed, encode
 from pytools.process import child
 
-ANSWER_SECONDS = 75
+ANSWER_SECONDS = 45
 """How long a client waits: longer than the resolver tries."""
 YOUNG_SECONDS = 10
 """A resolver that ends sooner than this is in trouble; another would be, too."""

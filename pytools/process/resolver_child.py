@@ -2,6 +2,8 @@
 
 Contract     a connection carries one query (token, kind, name as netstrings) and gets
              one answer; whoever has no token, or says nothing, is hung up on.
+Strangers    everybody on this machine can connect. Until one has shown the token, he
+             counts against the limits of his uid and of all others together.
 Ends         when the last process that holds the other end of ``watch`` is gone: the
              parent, and those of its forks that have not become another program yet.
 """
@@ -9,7 +11,9 @@ Ends         when the last process that holds the other end of ``watch`` is gone
 from __future__ import annotations
 
 import asyncio  # noqa: TID253
+import posix
 import socket  # noqa: TID253
+import struct
 from _operator import _compare_digest
 
 from pytools.base import runtime, signals
@@ -20,6 +24,10 @@ from pytools.process.dnsnames import Names, answer_soon
 REQUEST_SECONDS = 5
 REQUEST_BYTES = 4096
 AT_ONCE = 400
+STRANGERS_OF_ONE = 50
+"""Connections of one uid without the token yet; those who have it send it at once."""
+STRANGERS = 200
+"""Of all uids but this process's own, which a crowd of others is not to shut out."""
 PAUSE_SECONDS = 0.1
 
 
@@ -32,6 +40,8 @@ class Service:
         self._names = names
         self._room = asyncio.Semaphore(AT_ONCE)
         self._under_way: set[asyncio.Task[None]] = set()
+        self._own_uid = posix.geteuid()
+        self._strangers: dict[int, int] = {}
 
     async def accept(self, listener: socket.socket) -> None:
         """Take connections until cancelled.
@@ -45,18 +55,41 @@ class Service:
             except OSError:
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
-            task = asyncio.create_task(self._serve(connection))
+            uid = peer_uid(connection)
+            if not self._has_room_for(uid):
+                connection.close()
+                continue
+            self._strangers[uid] = self._strangers.get(uid, 0) + 1
+            task = asyncio.create_task(self._serve(connection, uid))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
+            # A request that is there already is read before the next is counted.
+            await asyncio.sleep(0)
 
-    async def _serve(self, connection: socket.socket) -> None:
+    def _has_room_for(self, uid: int) -> bool:
+        if self._strangers.get(uid, 0) >= STRANGERS_OF_ONE:
+            return False
+        own = self._strangers.get(self._own_uid, 0)
+        others = sum(self._strangers.values()) - own
+        return uid == self._own_uid or others < STRANGERS
+
+    def _known(self, uid: int) -> None:
+        """A connection of this uid is no stranger's any more."""
+        self._strangers[uid] -= 1
+        if not self._strangers[uid]:
+            del self._strangers[uid]
+
+    async def _serve(self, connection: socket.socket, uid: int) -> None:
         """Answer one connection."""
         try:
-            connection.setblocking(False)
-            async with asyncio.timeout(REQUEST_SECONDS):
-                token, kind, name = await self._read_request(connection)
-            if not _compare_digest(token, self._token):
-                return
+            try:
+                connection.setblocking(False)
+                async with asyncio.timeout(REQUEST_SECONDS):
+                    token, kind, name = await self._read_request(connection)
+                if not _compare_digest(token, self._token):
+                    return
+            finally:
+                self._known(uid)
             async with self._room:
                 answer = await answer_soon(self._names, kind, name)
             async with asyncio.timeout(REQUEST_SECONDS):
@@ -77,6 +110,16 @@ class Service:
             while len(words) < 3 and (word := decoder.next()) is not None:
                 words.append(word)
         return words
+
+
+def peer_uid(connection: socket.socket) -> int:
+    """Who has connected; -1 if the kernel does not say."""
+    try:
+        who = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    except OSError:
+        return -1
+    uid: int = struct.unpack("iii", who)[1]
+    return uid
 
 
 def serve(

@@ -3,6 +3,7 @@
 Identity     a service is its directory's (device, inode), whatever names lead there.
 Pipe         between a service and its log, made once, kept until both supervises are
              dead and the entry is gone: what is in it survives any restart.
+Leftovers    of an earlier svscan are left alone (svscanboot -k), and waited for.
 Promise      never stops a service; a failure is a warning, the next pass tries again.
 """
 
@@ -25,14 +26,21 @@ MAX_SERVICES = 1000
 MAX_NAME_WITH_LOG = 255
 _TYPE_MASK = 0o170000
 _DIRECTORY = 0o040000
+_FIFO = 0o010000
 
 
 class Service:
-    """One directory: its supervise, and that of its log if it has one. pid 0: none."""
+    """One directory: its supervise, and that of its log if it has one. pid 0: none.
 
-    __slots__ = ("is_listed", "log_pid", "pid", "pipe")
+    ``is_ours`` from the first start on. ``in_the_way`` names the foreign supervise that
+    was warned about last.
+    """
+
+    __slots__ = ("in_the_way", "is_listed", "is_ours", "log_pid", "pid", "pipe")
 
     def __init__(self, pipe: tuple[int, int] | None) -> None:
+        self.in_the_way = b""
+        self.is_ours = False
         self.pid = 0
         self.log_pid = 0
         self.pipe = pipe
@@ -86,6 +94,9 @@ class Scanner:
         if service is None:
             return
         service.is_listed = True
+        if not service.is_ours and self._is_foreign(service, name):
+            return
+        service.is_ours = True
         pipe = service.pipe
         try:
             if not service.pid:
@@ -99,6 +110,23 @@ class Scanner:
             service.log_pid = self.fork(lambda: self._become_log(name, pipe))
         except OSError as error:
             self.strerr.warn(b"unable to fork for ", name, b"/log", error=error)
+
+    def _is_foreign(self, service: Service, name: bytes) -> bool:
+        """True while an earlier svscan's supervise is at the service or at its log.
+
+        COMPAT: the original tries both at every pass, and fails at the lock. With only
+        one of the two ended it would start that one, at the end of a new pipe that the
+        other one knows nothing of.
+        """
+        for directory in (name, name + b"/log") if service.pipe else (name,):
+            if _is_supervised(directory):
+                if service.in_the_way != directory:
+                    service.in_the_way = directory
+                    self.strerr.warn(
+                        directory, b" is supervised by another svscan's supervise"
+                    )
+                return True
+        return False
 
     def _service(self, name: bytes) -> Service | None:
         """The service of that name, a new one if need be; None if it is none."""
@@ -180,3 +208,17 @@ def _exists(path: bytes) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def _is_supervised(directory: bytes) -> bool:
+    """True if a supervise is running in the directory, as svok finds out."""
+    flags = posix.O_WRONLY | posix.O_NONBLOCK | posix.O_NOCTTY | posix.O_CLOEXEC
+    try:
+        fd = posix.open(directory + b"/supervise/ok", flags)
+    except OSError:
+        return False  # or it will have to complain itself
+    try:
+        # What is no FIFO could be opened for ever, supervise or not.
+        return posix.fstat(fd).st_mode & _TYPE_MASK == _FIFO
+    finally:
+        posix.close(fd)

@@ -79,9 +79,12 @@ class Server:
         self._poll = select.poll()
 
     def run(self) -> NoReturn:
-        """Serve until SIGTERM."""
+        """Serve until SIGTERM. Exit if it cannot begin."""
         listener, resolver = self._listener.fileno(), self._resolver
-        pipe = signals.SelfPipe([signals.SIGCHLD])
+        try:
+            pipe = signals.SelfPipe([signals.SIGCHLD])
+        except OSError as error:
+            raise self._log.fatal(b"unable to create pipe", error=error) from None
         signals.ignore(signals.SIGPIPE)
         # A child may have ended before its signal was caught.
         self._reap()

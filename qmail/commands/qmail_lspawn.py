@@ -7,6 +7,7 @@ Contract     argv[1] the default delivery instruction; fd 0 commands, fd 1 repor
 
 from __future__ import annotations
 
+import ctypes  # noqa: F401  # for qmail-getpw: see pytools.base.accounts.by_name
 import posix
 
 from pytools.base import runtime

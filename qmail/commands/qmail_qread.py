@@ -2,6 +2,7 @@
 
 Contract     everything goes to descriptor 1, warnings too; 0, or 111 when the queue is
              out of reach. Runs as root, or as qmails.
+COMPAT: as in the original, complaints do not begin with the program's name.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Contract     ``qmail-remote host sender recip...``; reports on descriptor 1, each a
              letter, text and NUL; always exits 0. qmail-remote(8).
+Limit        SIGALRM ends it after 24 hours, which qmail-rspawn takes for a deferral.
 Reads        control/: me helohost smtproutes timeoutconnect timeoutremote.
 Uses         queue/lock/tcpto, DNS.
 """
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 CONNECT_SECONDS: Final = 60
 SILENCE_SECONDS: Final = 1200
 MAX_SECONDS: Final = 1_000_000
+LIFE_SECONDS: Final = 86400
+"""COMPAT: the original has no limit but timeoutremote, which starts anew with each byte:
+a server that drips would hold a place of concurrencyremote for ever."""
 CHUNK: Final = 32768
 
 
@@ -60,6 +64,9 @@ class Controls:
 
 def main(argv: list[bytes]) -> int:
     signals.ignore(signals.SIGPIPE)
+    signals.set_default(signals.SIGALRM)
+    signals.unblock([signals.SIGALRM])
+    signals.alarm(LIFE_SECONDS)
     reports = bytearray()
     try:
         send(argv, reports)

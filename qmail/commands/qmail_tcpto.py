@@ -1,6 +1,7 @@
 """qmail-tcpto: print the hosts that lately did not answer qmail-remote.
 
-Contract     a line a host; 0, or 111. COMPAT: the complaint goes to stdout, too.
+Contract     a line a host; 0, or 111.
+COMPAT: as in the original, the complaint goes to stdout, without the program's name.
 """
 
 from __future__ import annotations

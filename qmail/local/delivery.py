@@ -44,6 +44,7 @@ class Delivery:
         self._files = 0
         self._programs = 0
         self._recipients: list[bytes] = []
+        self._is_home = True
         self._qp = 0
 
     def run(self, instructions: list[Instruction]) -> None:
@@ -73,6 +74,10 @@ class Delivery:
             _say(kind + b" " + target + b"\n")
         if kind == dotqmail.FORWARD:
             self._recipients.append(target)
+        elif not self._is_home:
+            # Its names mean something else here. What the lines before have delivered
+            # will be delivered again, which is better than losing these.
+            raise Exit(SOFT, b"Unable to go back to the home directory. (#4.3.0)")
         elif kind == dotqmail.PROGRAM:
             self._programs += 1
             if not self._describing:
@@ -95,10 +100,15 @@ class Delivery:
                 lambda: maildir.deliver(self._head, message.blocks(), self._new_name),
                 b"Delivery to the Maildir took too long. (#4.3.0)",
             )
-            posix.fchdir(back)
         except OSError:
             text = b"Temporary trouble with delivery to the Maildir. (#4.3.0)"
             raise Exit(SOFT, text) from None
+        # DURABILITY: the message is delivered. Only a line that needs the home may
+        # still defer it: without one a retry would be a duplicate for nothing.
+        try:
+            posix.fchdir(back)
+        except OSError:
+            self._is_home = False
         posix.close(back)
 
     def _new_name(self) -> bytes:
@@ -117,7 +127,12 @@ class Delivery:
             mbox.append(path, fd, head, message.blocks(), locked)
         except OSError as error:
             raise trouble(b"Unable to write " + path, error) from None
-        posix.close(fd)
+        try:
+            posix.close(fd)
+        except OSError:
+            # DURABILITY: fsync has said that all of it is on disk; a deferral would only
+            # deliver it twice. The process ends soon, and its lock with it.
+            pass
 
     def _program(self, command: bytes) -> int:
         message.rewind()

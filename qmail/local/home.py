@@ -24,6 +24,7 @@ _TYPE = 0o170000
 _WRITABLE = 0o002
 _STICKY = 0o1000
 _USER_EXECUTE = 0o100
+_MAX_FILE = 16 << 20
 _READ = posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC
 
 
@@ -92,7 +93,8 @@ def _open(name: bytes) -> tuple[int, bool] | None:
             raise trouble(b"Unable to open " + name, error) from None
         return None
     try:
-        mode = posix.fstat(fd).st_mode
+        now = posix.fstat(fd)
+        mode = now.st_mode
     except OSError as error:
         raise trouble(b"Unable to open " + name, error) from None
     if mode & _TYPE != _REGULAR:
@@ -100,6 +102,9 @@ def _open(name: bytes) -> tuple[int, bool] | None:
         return None
     if mode & _WRITABLE:
         raise Exit(SOFT, b"The .qmail file is writable by everybody. (#4.7.0)")
+    if now.st_size > _MAX_FILE:
+        # It is read whole; memory is shared by all deliveries.
+        raise Exit(SOFT, b"The .qmail file is too big. (#4.3.0)")
     return fd, bool(mode & _USER_EXECUTE)
 
 

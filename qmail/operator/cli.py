@@ -6,8 +6,10 @@ Makefile runs. Where its output is no terminal it is plain.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -92,14 +94,33 @@ def show_log(places: Places, service: str, log: str, count: int) -> None:
     click.echo()
     click.secho(f"{service} ({log}):", bold=True)
     try:
-        with open(f"{log}/current", "rb") as file:
-            file.seek(max(os.fstat(file.fileno()).st_size - TAIL_BYTES, 0))
-            text = b"".join(file.read().splitlines(True)[-count:] if count > 0 else ())
+        text = tail(f"{log}/current")
     except OSError as error:
         click.echo(f"  unable to read {log}/current: {error.strerror}")
         return
-    for line in output([f"{places.local_bin}/tai64nlocal"], text).splitlines():
-        click.echo(f"  {line}")
+    last = b"".join(text.splitlines(True)[-count:] if count > 0 else ())
+    for line in output([f"{places.local_bin}/tai64nlocal"], last).split("\n"):
+        if line:
+            click.echo(f"  {printable(line)}")
+
+
+def tail(path: str) -> bytes:
+    """The end of a log. OSError.
+
+    SECURITY: the directory is qmaill's, who may put there a FIFO to hang on, or a link.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    with open(os.open(path, flags), "rb") as file:
+        now = os.fstat(file.fileno())
+        if not stat.S_ISREG(now.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        file.seek(max(now.st_size - TAIL_BYTES, 0))
+        return file.read(TAIL_BYTES)
+
+
+def printable(line: str) -> str:
+    """What a terminal shows as it is; SMTP clients have a say in log lines."""
+    return "".join(c if c.isprintable() or c == "\t" else "?" for c in line)
 
 
 def output(command: list[str], stdin: bytes = b"", cwd: str = "/") -> str:

@@ -129,11 +129,15 @@ def config_fast(home: str, fqdn: str) -> int:
     print(f"Your fully qualified host name is {fqdn}.")
     control = Control(home)
     put_names(control, fqdn)
+    if control.kept:
+        # Half of an answer would be worse than none: nothing is added for a name that
+        # is not this server's.
+        return 1
     control.add("locals", fqdn)
     control.add("rcpthosts", fqdn)
     print(f"Now qmail will refuse to accept SMTP messages except to {fqdn}.")
     print("Remember rcpthosts when you add names to locals or virtualdomains!")
-    return 1 if control.kept else 0
+    return 0
 
 
 def config(home: str) -> int:

@@ -10,11 +10,15 @@ import os
 import pwd
 import stat
 import sys
+import time
 from collections.abc import Callable
 
+from pytools.base.tai import unpack
 from qmail.operator import hier
 from qmail.operator.places import GROUPS, USERS, Owners, Places, SetupError
 
+SETTLED_SECONDS = 2
+"""A service that has been up for longer does not die at its start."""
 GUIDE_SERVICES = ("qmail-send", "qmail-smtpd")
 RUN_FILES = ("run", "log/run")
 
@@ -181,6 +185,41 @@ def check_services(places: Places, owners: Owners, findings: Findings) -> None:
         if not os.path.isdir(link):
             target = f"{places.home}/supervise/{directory}"
             findings.add(f"{link} does not exist", f"ln -s {target} {link}")
+        else:
+            for service in (link, f"{link}/log"):
+                check_up(service, findings)
+
+
+def check_up(service: str, findings: Findings) -> None:
+    """A service that is to be up is; one that dies again and again says why in its log."""
+    try:
+        with open(f"{service}/supervise/status", "rb") as file:
+            record = file.read()
+    except OSError:
+        findings.add(f"{service} is not supervised", "package/install")
+        return
+    pid, want = int.from_bytes(record[12:16], "little"), record[17:18]
+    if want != b"u" or (pid and age_of(record) > SETTLED_SECONDS):
+        return
+    # It may have been started just now: look again when it has had its time.
+    deadline = time.monotonic() + SETTLED_SECONDS + 1
+    while time.monotonic() < deadline:
+        time.sleep(0.2)
+        with open(f"{service}/supervise/status", "rb") as file:
+            record = file.read()
+        if int.from_bytes(record[12:16], "little") and age_of(record) > SETTLED_SECONDS:
+            return
+    name = os.path.basename(service.removesuffix("/log"))
+    log = {"qmail-send": "", "qmail-smtpd": "/smtpd"}.get(name)
+    where = "/var/log/qmail-queued" if log is None else f"/var/log/qmail{log}"
+    findings.add(
+        f"{service} does not stay up", f"tail {where}/current"
+    )
+
+
+def age_of(record: bytes) -> float:
+    """For how long the status of a service has been what it is, in seconds."""
+    return time.time() - unpack(record[:12])[0]
 
 
 def check_rules(places: Places, owners: Owners, findings: Findings) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections import Counter
 from collections.abc import Iterator
 
 from qmail.operator import hier
+from qmail.operator.ownership import KINDS
 from qmail.operator.places import Owners, Places, SetupError
-from qmail.operator.setup import KINDS
 
 
 def of_entry(home: str, entry: hier.Entry, owners: Owners) -> Iterator[str]:
@@ -42,13 +43,53 @@ def findings(places: Places, owners: Owners) -> Iterator[str]:
         *hier.boot_files(),
     ):
         yield from of_entry(places.home, entry, owners)
+    programs = [f"{places.home}/bin/{name}" for name in hier.qmail_programs()]
     for directory, names in (
         (places.command, hier.daemontools_programs()),
         (places.local_bin, [*hier.daemontools_programs(), *sorted(hier.UCSPI)]),
     ):
         for name in names:
-            if not os.path.exists(os.path.join(directory, name)):
-                yield f"{os.path.join(directory, name)} does not exist"
+            path = os.path.join(directory, name)
+            yield from of_program(path, owners)
+            programs.append(path)
+    yield from of_launchers(programs)
+
+
+def of_program(path: str, owners: Owners) -> Iterator[str]:
+    """What is wrong with a program outside of the home: a file of root's, mode 0755."""
+    try:
+        now = os.stat(path)
+    except FileNotFoundError:
+        yield f"{path} does not exist"
+        return
+    if now.st_uid != owners.uid("root"):
+        yield f"{path} has wrong owner"
+    if stat.S_IMODE(now.st_mode) != 0o755:
+        yield f"{path} has wrong permissions"
+
+
+def of_launchers(programs: list[str]) -> Iterator[str]:
+    """Which programs are not what setup wrote: one text, but for the program's name.
+
+    COMPAT: the original has nothing of the kind. Another file in the place of a program
+    may well be meant, a wrapper for example; then this says that it is there.
+    """
+    texts: dict[str, bytes] = {}
+    for path in programs:
+        try:
+            with open(path, "rb") as file:
+                text = file.read(8192)
+        except OSError:
+            continue
+        texts[path] = text.rpartition(b"\nlaunch(")[0]
+        name = os.fsencode(os.path.basename(path))
+        if not text.endswith(b"')\n") or b"\nlaunch(b'%b', b'" % name not in text:
+            yield f"{path} is not the program that setup installed"
+            del texts[path]
+    usual = Counter(texts.values()).most_common(1)
+    for path, text in texts.items():
+        if text != usual[0][0]:
+            yield f"{path} is of another version"
 
 
 def report(places: Places) -> int:

@@ -117,9 +117,7 @@ class MailServer:
             f"{self.places.var_log}/qmail",
             f"{self.places.var_log}/qmail/smtpd",
         ):
-            if not os.path.isdir(log):
-                os.makedirs(log, mode=0o755)
-                os.chown(log, self.owners.uid("qmaill"), -1)
+            setup.make_log_directory(log, self.owners)
 
     def make_rules(self) -> None:
         """/etc/tcp.smtp and its cdb, before tcpserver could miss them."""

@@ -97,6 +97,12 @@ def _install_libraries(lib: str, python: str, wheels: str | None) -> None:
         )
     if done.returncode != 0:
         source = f"from {wheels}" if wheels else "from the package index"
+        if "No space left on device" in done.stderr:
+            raise SetupError(
+                f"unable to install the libraries below "
+                f"{os.path.dirname(os.path.dirname(lib))}: No space left on device\n"
+                f"...try: df {os.path.dirname(os.path.dirname(lib))} /tmp"
+            )
         last = (done.stderr.strip().splitlines() or ["pip failed"])[-1]
         raise SetupError(
             f"unable to install the libraries {source}: {last}\n"

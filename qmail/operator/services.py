@@ -46,8 +46,13 @@ UNIT_DIRECTORIES = ("/lib/systemd/system", "/usr/lib/systemd/system")
 def main() -> int:
     """Make /service and have it scanned."""
     os.umask(0o022)
-    places = Places(prefix=os.environ.get("PREFIX", ""))
+    places = Places()
     try:
+        if os.environ.get("PREFIX"):
+            # What is started at boot scans /service, and takes programs from /command.
+            raise SetupError(
+                "svscanboot knows no PREFIX\n...try: package/install without it"
+            )
         if os.geteuid() != 0:
             raise SetupError("must be run by root\n...try: sudo package/install")
         svscanboot = os.path.join(places.command, "svscanboot")

@@ -6,16 +6,16 @@ and never touches a control file, a rule file or a script of the operator's.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-import stat
 import subprocess
 import sys
 from pathlib import Path
 
 from pytools.process import launcher
 from pytools.process.programs import OPERATOR
-from qmail.operator import hier, interpreter, runtime, templates
+from qmail.operator import hier, interpreter, ownership, runtime, templates
 from qmail.operator.places import Owners, Places, SetupError
 
 SOURCE = runtime.SOURCE
@@ -39,6 +39,9 @@ def main(argv: list[str]) -> int:
         where = f" {error.filename}" if error.filename else ""
         what = error.strerror or str(error)
         print(f"setup: fatal: unable to install{where}: {what}", file=sys.stderr)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            disks = f"{places.home} {places.prefix}/usr/local /tmp"
+            print(f"...try: df {disks}", file=sys.stderr)
         return 111
     return 0
 
@@ -52,11 +55,8 @@ def install(places: Places, owners: Owners, wheels: str | None = None) -> str:
             "...try: PYTHON=/usr/bin/python3 make setup check"
         )
     python = interpreter.versioned(sys.executable)
-    for entry in hier.directories():
-        path = os.path.normpath(os.path.join(places.home, entry.path))
-        make_directory(path, entry, owners)
-    for entry in hier.queue_files():
-        make_queue_file(os.path.join(places.home, entry.path), entry, owners)
+    for entry in (*hier.directories(), *hier.queue_files()):
+        ownership.make(places.home, entry, owners)
     lib = runtime.build(places.runtimes, python, wheels)
     replaced = runtime.named_by(places.home, places.runtimes)
     runtime.register(places.runtimes, places.home)
@@ -70,76 +70,6 @@ def install(places: Places, owners: Owners, wheels: str | None = None) -> str:
     keep = 0.0 if owners.trial else runtime.KEEP_SECONDS
     runtime.remove_old(places.runtimes, lib, keep)
     return lib
-
-
-def make_directory(path: str, entry: hier.Entry, owners: Owners) -> None:
-    """Make the directory if it is missing; set its owner and mode in any case."""
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        pass
-    own(path, entry, owners)
-
-
-def make_queue_file(path: str, entry: hier.Entry, owners: Owners) -> None:
-    """Make an empty lock file or the trigger; one that exists keeps its content."""
-    try:
-        if entry.kind == hier.FIFO:
-            os.mkfifo(path, 0o600)
-        else:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-            fd = os.open(path, flags, 0o600)
-            try:
-                os.write(fd, bytes(entry.size))
-            except OSError:
-                # One that is too short would be kept for ever.
-                os.unlink(path)
-                raise
-            finally:
-                os.close(fd)
-    except FileExistsError:
-        pass
-    own(path, entry, owners)
-
-
-def own(path: str, entry: hier.Entry, owners: Owners) -> None:
-    """Set owner, group and mode; nothing is written where they are right already.
-
-    SECURITY: qmailq and qmails own directories in here, so a name in them may be a
-    link to a file of root's. Nothing in them is followed, and a file has one name only.
-    """
-    uid, gid = owners.uid(entry.owner), owners.gid(entry.group)
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-    if not entry.may_be_link:
-        flags |= os.O_NOFOLLOW
-    try:
-        fd = os.open(path, flags)
-    except OSError as error:
-        raise SetupError(f"unable to open {path}: {error.strerror}") from None
-    try:
-        now = os.fstat(fd)
-        if not KINDS[entry.kind](now.st_mode):
-            raise SetupError(f"{path} exists and is no {entry.kind}")
-        if entry.kind == hier.FILE and now.st_nlink != 1:
-            raise SetupError(f"{path} has a second name")
-        if (now.st_uid, now.st_gid) != (uid, gid):
-            os.fchown(fd, uid, gid)
-        if stat.S_IMODE(os.fstat(fd).st_mode) != entry.mode:
-            os.fchmod(fd, entry.mode)
-    except OSError as error:
-        what = f"unable to set owner and mode of {path}"
-        raise SetupError(f"{what}: {error.strerror}") from None
-    finally:
-        os.close(fd)
-
-
-KINDS = {
-    hier.DIRECTORY: stat.S_ISDIR,
-    hier.FILE: stat.S_ISREG,
-    hier.FIFO: stat.S_ISFIFO,
-}
-"""What a stat must say of each kind of entry."""
 
 
 def write_by_rename(path: str, data: bytes, mode: int, uid: int, gid: int) -> None:
@@ -245,11 +175,7 @@ def same_content(path: str, data: bytes) -> bool:
 def install_queue_service(places: Places, owners: Owners) -> None:
     """The service directory of qmail-queued, unless the operator has one already."""
     uid, gid = owners.uid("root"), owners.gid("root")
-    log = places.queued_log
-    os.makedirs(log, mode=0o755, exist_ok=True)
-    if os.stat(log).st_uid == uid:
-        # It is new, or an installation was interrupted just here.
-        os.chown(log, owners.uid("qmaill"), owners.gid("nofiles"))
+    make_log_directory(places.queued_log, owners, owners.gid("nofiles"))
     directory = os.path.join(places.home, "supervise/qmail-queued")
     os.makedirs(os.path.join(directory, "log"), mode=0o755, exist_ok=True)
     for name in templates.RUN_FILES:
@@ -257,6 +183,28 @@ def install_queue_service(places: Places, owners: Owners) -> None:
         if not os.path.exists(path):
             data = templates.render(f"qmail-queued/{name}", templates.paths(places))
             write_by_rename(path, data, 0o755, uid, gid)
+
+
+def make_log_directory(path: str, owners: Owners, gid: int = -1) -> None:
+    """A directory for qmaill's multilog; one that is somebody's stays his.
+
+    SECURITY: it may lie in another one of qmaill's, who can put a link there. A link is
+    left as it is: where the operator made it, the directory behind it is his affair.
+    """
+    os.makedirs(path, mode=0o755, exist_ok=True)
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        fd = os.open(path, flags)
+    except OSError:
+        if os.path.islink(path):
+            return
+        raise
+    try:
+        if os.fstat(fd).st_uid == owners.uid("root"):
+            # It is new, or an installation was interrupted just here.
+            os.fchown(fd, owners.uid("qmaill"), gid)
+    finally:
+        os.close(fd)
 
 
 def link_queue_service(places: Places) -> None:

@@ -6,7 +6,26 @@ from qmail.queue import layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from qmail.control.ids import Ids
+
+_RESERVED_UIDS: Final = 5
+_PER_RESERVED_UID: Final = 200
+_ORDINARY_SLOTS: Final = 100
+WRITERS_MAX: Final = _RESERVED_UIDS * _PER_RESERVED_UID + _ORDINARY_SLOTS
+
+# What a writer may write, and how many files it may create, between two looks at the
+# free space.
+STEP_BYTES: Final = 8 << 10
+STEP_FILES: Final = 1
+_FREE_BYTES: Final = 32 << 20
+_FREE_INODES: Final = 4096
+
+# INVARIANT: when all writers have looked at the same moment and then each goes as far
+# as it may, half of the reserve is still there for what is accepted.
+assert WRITERS_MAX * STEP_BYTES <= _FREE_BYTES // 2
+assert WRITERS_MAX * STEP_FILES <= _FREE_INODES // 2
 
 
 class Config:
@@ -27,10 +46,10 @@ class Config:
         self.reserved = frozenset(
             (ids.qmaild, ids.qmails, ids.alias, ids.qmailq, ids.root)
         )
-        self.per_reserved_uid = 200
+        self.per_reserved_uid = _PER_RESERVED_UID
         # All other uids share these, so that many accounts together can't take the
         # machine's memory either.
-        self.ordinary_slots = 100
+        self.ordinary_slots = _ORDINARY_SLOTS
         self.per_uid = 20
         self.reserved_seconds = layout.WRITER_SECONDS
         self.seconds = 20 * 60
@@ -41,8 +60,8 @@ class Config:
         self.messages_per_worker = 10000
         # Room for what is accepted already: qmail-send writes info, local and remote,
         # and bounces, and none of those may fail for a message that comes now.
-        self.free_bytes = 8 << 20
-        self.free_inodes = 256
+        self.free_bytes = _FREE_BYTES
+        self.free_inodes = _FREE_INODES
 
     def seconds_for(self, uid: int) -> int:
         """How long a caller may take, from its connection to the commit."""

@@ -31,52 +31,8 @@ def leading_number(digits: bytes) -> int:
     return int(head) if head else 0
 
 
-def parse_todo(data: bytes) -> tuple[int, int, bytes, list[bytes]]:
-    """Split todo/N into uid, pid, sender and recipients.
-
-    ValueError for an unknown record and for an envelope without a sender. As in the
-    original, a last record without its NUL does not count.
-    """
-    uid = pid = 0
-    sender: bytes | None = None
-    recipients: list[bytes] = []
-    records = data.split(b"\0")
-    records.pop()
-    for record in records:
-        letter = record[:1]
-        if letter == b"T":
-            recipients.append(record[1:])
-        elif letter == b"F":
-            sender = record[1:]
-        elif letter == b"u":
-            uid = leading_number(record[1:])
-        elif letter == b"p":
-            pid = leading_number(record[1:])
-        else:
-            raise ValueError("unknown record")
-    if sender is None:
-        raise ValueError("no sender")
-    return uid, pid, sender, recipients
-
-
-def encode_todo(
-    uid: int, pid: int, sender: bytes, recipients: Iterable[bytes]
-) -> bytes:
-    """Build what parse_todo reads; addresses must be free of NUL."""
-    head = b"u%d\0p%d\0F%b\0" % (uid, pid, sender)
-    return head + b"".join([b"T" + address + b"\0" for address in recipients])
-
-
 def encode_info(sender: bytes) -> bytes:
     return b"F" + sender + b"\0"
-
-
-def parse_info(data: bytes) -> bytes:
-    """Give the sender of info/N; ValueError when the file is not one."""
-    record, nul, _ = data.partition(b"\0")
-    if not nul or record[:1] != b"F":
-        raise ValueError("not an info file")
-    return record[1:]
 
 
 def encode_recipient(address: bytes) -> bytes:

@@ -3,6 +3,7 @@
 Contract     the pieces come in order: message()*, end_message(), envelope()*,
              end_envelope(), then commit(). Refused with the exit code at any point.
 Memory       constant: each piece goes to its file as it comes.
+Space        looked at before each file and each STEP_BYTES, whatever the pieces are.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import posix
 
 from qmail.mail.dates import rfc822
 from qmail.queue import exitcodes
+from qmail.queue.config import STEP_BYTES
 from qmail.queue.enqueue import S1, S2, Entry
 from qmail.queue.envelope import EnvelopeScanner
 from qmail.queue.exitcodes import Refused
@@ -18,13 +20,9 @@ from qmail.queue.exitcodes import Refused
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Final
 
     from pytools.base.seams import Fs
     from qmail.control.ids import Ids
-
-# How much of a message may come before the free space is looked at again.
-_RECHECK_BYTES: Final = 16 << 20
 
 
 def received_line(pid: int, uid: int, ids: Ids, now: int) -> bytes:
@@ -75,10 +73,7 @@ class Intake:
             self._check_space()
             self.entry.create(self._names)
             data = self._head + data
-        elif self._unchecked > _RECHECK_BYTES:
-            self._check_space()
-        self._unchecked += len(data)
-        self.entry.write(data)
+        self._write(data)
 
     def end_message(self) -> None:
         """The message is complete; an empty one is a message, too."""
@@ -88,13 +83,12 @@ class Intake:
 
     def envelope(self, data: bytes) -> None:
         """Take the next piece of the envelope, as it comes on descriptor 1."""
-        entry = self.entry
-        if entry.state == S2:
-            entry.begin_envelope()
+        head = b""
+        if self.entry.state == S2:
+            self._check_space()
+            self.entry.begin_envelope()
             head = b"u%d\0p%d\0" % (self._uid, self._pid)
-            entry.write(head + self._scanner.feed(data))
-        else:
-            entry.write(self._scanner.feed(data))
+        self._write(head + self._scanner.feed(data))
 
     def end_envelope(self) -> None:
         """The envelope has ended; it must have been complete."""
@@ -105,6 +99,18 @@ class Intake:
     def commit(self) -> None:
         """Queue it; when this returns, the message is safe."""
         self.entry.publish()
+
+    def _write(self, data: bytes) -> None:
+        for at in range(0, len(data), STEP_BYTES):
+            part = data[at : at + STEP_BYTES]
+            self._count(part)
+            self.entry.write(part)
+
+    def _count(self, part: bytes) -> None:
+        """Look at the free space if this part would go beyond the step."""
+        if self._unchecked + len(part) > STEP_BYTES:
+            self._check_space()
+        self._unchecked += len(part)
 
     def _check_space(self) -> None:
         self._unchecked = 0

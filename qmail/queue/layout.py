@@ -22,7 +22,6 @@ BOUNCE_DIR: Final = b"bounce"
 
 LOCK: Final = b"lock/sendmutex"
 TRIGGER: Final = b"lock/trigger"
-TCPTO: Final = b"lock/tcpto"
 
 # Relative to the home, not to the queue: they exist only while a server runs.
 SOCKET: Final = b"run/queued"
@@ -30,7 +29,6 @@ SOCKET_NEW: Final = b"run/queued.new"
 SERVER_LOCK: Final = b"run/queued.lock"
 
 SPLIT_KINDS: Final = (b"mess", b"info", b"local", b"remote")
-FLAT_KINDS: Final = (b"intd", b"todo", b"bounce")
 
 
 def split(n: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import posix
 
 from pytools.base import fds
@@ -13,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_FLAGS = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK | posix.O_NOFOLLOW
+_TYPE_MASK, _REGULAR = 0o170000, 0o100000
 _ZONE = b" -0000"
 
 # Whatever a terminal could take for more than a character.
@@ -56,7 +59,7 @@ def describe_head(n: int) -> bytes:
         has_bounce = True
     except OSError:
         has_bounce = False
-    fd = posix.open(layout.info(n), posix.O_RDONLY | posix.O_CLOEXEC)
+    fd = _open(layout.info(n))
     try:
         arrival = int(posix.fstat(fd).st_mtime)
         sender = posix.read(fd, 65536).partition(b"\0")[0][1:]
@@ -69,7 +72,7 @@ def describe_recipients(n: int, channel: bytes) -> Iterator[bytes]:
     """The lines of the recipients in local/n or remote/n; none if there is no file."""
     path = layout.local(n) if channel == b"local" else layout.remote(n)
     try:
-        fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+        fd = _open(path)
     except FileNotFoundError:
         return
     try:
@@ -77,6 +80,17 @@ def describe_recipients(n: int, channel: bytes) -> Iterator[bytes]:
             yield recipient_line(letter, channel, address)
     finally:
         posix.close(fd)
+
+
+def _open(path: bytes) -> int:
+    """Open a file of the queue; OSError if it is anything but an ordinary one."""
+    # The reader may be root and the directory is qmails': neither a FIFO there may hold
+    # the reader up nor a link show it another's file.
+    fd = posix.open(path, _FLAGS)
+    if posix.fstat(fd).st_mode & _TYPE_MASK != _REGULAR:
+        posix.close(fd)
+        raise OSError(errno.EINVAL, "not an ordinary file")
+    return fd
 
 
 def _chunks(fd: int) -> Iterator[bytes]:

@@ -24,7 +24,6 @@ ENVELOPE: Final = 2
 ENVELOPE_END: Final = 3
 
 END: Final = b"\0\0\0\0"
-PIECE_MAX: Final = 0xFFFFFFFF
 
 _ANSWER_HEAD: Final = 9
 ANSWER_MAX: Final = _ANSWER_HEAD + 65535

@@ -1,8 +1,9 @@
 """qmail-send's loop: what is ready, what is due, and nothing that waits.
 
-Each turn    polls, takes signals, reports and answers, preprocesses a batch, fills the
-             delivery slots, ends messages, sweeps a little, and writes what all of that
-             has gathered for the log, the spawners and qmail-clean.
+Each turn    polls, takes signals, reports and answers, preprocesses a batch and a
+             slice of a large envelope, fills the delivery slots, ends messages, sweeps
+             a little, and writes what all of that has gathered for the log, the
+             spawners and qmail-clean.
 Blocks       on the log and on qmail-clean's pipe as the original does; while a bounce
              is queued; in the fsyncs of a batch.
 """
@@ -71,6 +72,7 @@ class Loop:
         while True:
             self._log.flush()
             if self._scheduler.is_over():
+                self._todo.stop(self._preprocessor)
                 return
             try:
                 ready = self._poll()

@@ -1,9 +1,11 @@
 """Preprocessing: from a queued envelope to recipients on their channels.
 
-Contract     ``prepare`` writes info, local and remote of one message, ``commit`` makes
-             those of many durable. Whoever calls them then removes intd and todo.
+Contract     ``prepare`` writes info, local and remote of one message, ``slices`` does
+             it a little at a time; ``commit`` makes those of many messages durable.
+             Whoever calls them then removes intd and todo.
 States       S4 -> S4: whatever happens here todo/N stays, so the work can be done
-             again from the start; the removal of todo/N is S4 -> S5.
+             again from the start; the removal of todo/N is S4 -> S5. Work that stops
+             between two slices is no different from work that a crash ended there.
 Durability   todo/N goes only after the content and the directory entries of all that
              replaces it survive a power cut.
 PERF         writing a batch out together, with the write-back of all its files begun
@@ -29,6 +31,8 @@ from qmail.send.rewriting import LOCAL, REMOTE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from pytools.base.seams import Fs
     from qmail.send.log import Log
     from qmail.send.rewriting import ChannelNumber, Rewriter
@@ -36,6 +40,10 @@ if TYPE_CHECKING:
 _READ = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK
 _CREATE = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC
 _HELD_BYTES = 65536
+SLICE_BYTES = 65536
+"""What is read between two slices: some milliseconds of work, about 1300 recipients."""
+_RECORD_BYTES = 32
+"""What a record counts for besides its text, since short ones take time too."""
 
 
 class Trouble(Exception):
@@ -43,15 +51,16 @@ class Trouble(Exception):
 
 
 class Prepared:
-    """A message whose new files are written, and not yet durable."""
+    """A message whose new files are being written; durable after ``commit``."""
 
-    __slots__ = ("changed_dirs", "channels", "files", "qnum")
+    __slots__ = ("changed_dirs", "channels", "files", "is_written", "qnum")
 
     def __init__(self, qnum: int) -> None:
         self.qnum = qnum
         self.files: list[tuple[bytes, int]] = []
         self.changed_dirs: set[bytes] = set()
         self.channels: list[ChannelNumber] = []
+        self.is_written = False
 
     def create(self, path: bytes, fs: Fs) -> int:
         """Create a file of this message."""
@@ -82,23 +91,35 @@ class Preprocessor:
 
     def prepare(self, qnum: int) -> Prepared | None:
         """Write info, local and remote; None, with a warning, if that fails."""
-        todo = layout.todo(qnum)
+        message = Prepared(qnum)
+        for _ in self.slices(message):
+            pass
+        return message if message.is_written else None
+
+    def slices(self, message: Prepared) -> Generator[bool, None, None]:
+        """Do what ``prepare`` does, with a True after each slice that is not the last.
+
+        In the end ``is_written`` says whether it has been done. Closing the generator
+        closes the files and leaves the message as it was: in S4.
+        """
+        todo = layout.todo(message.qnum)
         try:
             fd = self._fs.open(todo, _READ)
         except OSError:
             self._log.warning(b"unable to open " + todo)
-            return None
-        message = Prepared(qnum)
+            return
         try:
             size = self._clear(message)
-            self._convert(message, Records(fd, self._fs), size)
+            for _ in self._convert(message, Records(fd, self._fs), size):
+                self._start_writing([message])
+                yield True
+            message.is_written = True
         except Trouble as trouble:
             self._log.warning(trouble.args[0])
-            message.close(self._fs)
-            return None
         finally:
             self._fs.close(fd)
-        return message
+            if not message.is_written:
+                message.close(self._fs)
 
     def commit(self, batch: list[Prepared]) -> list[Prepared]:
         """Make the files of a batch durable; gives back the messages that are."""
@@ -136,9 +157,15 @@ class Preprocessor:
                 raise Trouble(b"unable to unlink " + path) from error
         return size
 
-    def _convert(self, message: Prepared, records: Records, size: int) -> None:
+    def _convert(
+        self, message: Prepared, records: Records, size: int
+    ) -> Generator[None, None, None]:
         """Copy the envelope, each recipient to its channel."""
         qnum = message.qnum
+        # INVARIANT: all recipients of a message are routed by the same lists, though a
+        # HUP may come between two slices.
+        rewriter = self.rewriter
+        room = SLICE_BYTES
         info = layout.info(qnum)
         info_fd = message.create(info, self._fs)
         self._log.line(b"new msg %d" % qnum)
@@ -146,9 +173,13 @@ class Preprocessor:
         has_sender = False
         outputs: dict[ChannelNumber, _Output] = {}
         while (record := self._next(records, qnum)) is not None:
+            if room <= 0:
+                room = SLICE_BYTES
+                yield
             _, letter, text = record
+            room -= len(text) + _RECORD_BYTES
             if letter == NOT_DONE:
-                channel, address = self.rewriter.route(text)
+                channel, address = rewriter.route(text)
                 if channel not in outputs:
                     path = channel_path(qnum, channel)
                     fd = message.create(path, self._fs)
@@ -182,7 +213,10 @@ class Preprocessor:
             raise Trouble(b"trouble reading " + layout.todo(qnum)) from error
 
     def _start_writing(self, batch: list[Prepared]) -> None:
-        """Begin the write-back of every file, waiting for none of them."""
+        """Begin the write-back of every file, waiting for none of them.
+
+        PERF: done after every slice, it leaves little to wait for in the last fsync.
+        """
         if self._fs is not posix:
             return
         for message in batch:

@@ -4,6 +4,7 @@ Queues       a message in S5 is in ``channels`` for each channel it has recipien
              and no job is working at, in ``done`` when it has none left, in ``failed``
              when even that could not be found out. It is in one of them, in a job, or
              its channel files say so at the next start: it is never forgotten.
+             ``unsure`` are those of ``failed`` that nobody has learned more about since.
 States       S5 -> S5 with each report; S5 -> S2 when info/N goes; qmail-clean does the
              rest, S2 -> S1.
 Durability   info/N is durably gone before mess/N goes, so that no power cut gives the
@@ -48,7 +49,7 @@ CHANNELS: tuple[ChannelNumber, ChannelNumber] = (LOCAL, REMOTE)
 SKIP_SECONDS = (LOCAL_SKIP_SECONDS, REMOTE_SKIP_SECONDS)
 STEP = 64
 """Messages ended, or looked at again, in one turn of the loop."""
-ENDED_BATCH = 32
+ENDED_BATCH = 8
 """Ended messages whose removal is made durable together, if the loop is busy."""
 
 
@@ -73,6 +74,7 @@ class Scheduler:
         self._channels = (TimeQueue(), TimeQueue())
         self._done = TimeQueue()
         self._failed = TimeQueue()
+        self._unsure: set[int] = set()
         self._ended: list[int] = []
         self._passes: list[Pass | None] = [None, None]
         self._jobs = 0
@@ -122,6 +124,9 @@ class Scheduler:
 
     def preprocessed(self, qnum: int, channels: list[ChannelNumber]) -> None:
         """A message has become S5."""
+        # INVARIANT: it is queued once. It is in ``failed`` too if todo/N was there at
+        # the start but could not be looked at.
+        self._unsure.discard(qnum)
         now = int(time.time())
         for channel in channels:
             self._channels[channel].add(now, qnum)
@@ -130,6 +135,7 @@ class Scheduler:
 
     def find(self, qnum: int) -> None:
         """Put a message in its queues by what is on disk."""
+        self._unsure.discard(qnum)
         path = layout.info(qnum)
         try:
             if mtime(path, self._fs) is None:
@@ -146,6 +152,7 @@ class Scheduler:
         except OSError:
             self._log.warning(b"unable to stat %b; will try again later" % path)
             self._failed.add(int(time.time()) + SYSTEM_FAILURE_SECONDS, qnum)
+            self._unsure.add(qnum)
             return
         for channel, when in times:
             self._channels[channel].add(when, qnum)
@@ -190,10 +197,6 @@ class Scheduler:
             if delivery is not None:
                 self._report(delivery, letter, text)
                 self.log_status()
-
-    def flush_commands(self, channel: ChannelNumber) -> None:
-        """The spawner reads again: write what waits."""
-        self._spawners[channel].flush()
 
     def _next_pass(self, channel: ChannelNumber, now: int) -> Pass | None:
         while self._jobs < self._max_jobs:
@@ -287,7 +290,8 @@ class Scheduler:
             qnum = self._failed.pop_due(now)
             if qnum is None:
                 break
-            self.find(qnum)
+            if qnum in self._unsure:
+                self.find(qnum)
         for _ in range(STEP):
             qnum = None if self._cleaner.is_busy() else self._done.pop_due(now)
             if qnum is None:

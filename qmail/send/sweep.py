@@ -1,7 +1,7 @@
 """The sweep through mess/: messages that were never queued completely.
 
-States       S2 or S3 -> S1, through qmail-clean, for what nobody has read for 36 hours
-             and has neither info nor todo. A qmail-queue lives 24 hours at most.
+States       S2 or S3 -> S1, through qmail-clean, for what nobody has touched for 36
+             hours and has neither info nor todo. A qmail-queue lives 24 hours at most.
 """
 
 from __future__ import annotations
@@ -55,11 +55,13 @@ class Sweep:
             self._next = now + CLEANUP_SECONDS
 
     def _is_litter(self, qnum: int, now: int) -> bool:
+        """COMPAT: the original goes by atime alone, which stands still on many mounts."""
         try:
-            read = int(self._fs.stat(layout.mess(qnum)).st_atime)
+            found = self._fs.stat(layout.mess(qnum))
         except OSError:
             return False  # most likely its qmail-queue has removed it
-        if now <= read + OSSIFIED_SECONDS:
+        touched = int(max(found.st_atime, found.st_mtime, found.st_ctime))
+        if now <= touched + OSSIFIED_SECONDS:
             return False
         return self._is_absent(layout.info(qnum)) and self._is_absent(layout.todo(qnum))
 

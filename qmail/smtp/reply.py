@@ -2,13 +2,17 @@
 
 Grammar      RFC 5321 4.2: ``250-text`` CRLF ... ``250 text`` CRLF. The first line's
              code counts; the fourth byte says whether more lines follow.
-Memory       however long a reply is, MAX_TEXT bytes of it are kept.
+Memory       however long a reply is, MAX_TEXT bytes of it are kept; one that is longer
+             than MAX_BYTES is taken as malformed then and there.
 """
 
 from __future__ import annotations
 
 MAX_TEXT = 5000
 """Bytes kept of a reply."""
+
+MAX_BYTES = 1_000_000
+"""Bytes read of one reply; a server that goes on and on gets no more attention."""
 
 MALFORMED = 499
 """The code of a reply that does not begin with three digits.
@@ -31,10 +35,11 @@ class Reply:
 class ReplyReader:
     """Bytes in, replies out."""
 
-    __slots__ = ("_code", "_head", "_input", "_text")
+    __slots__ = ("_code", "_head", "_input", "_size", "_text")
 
     def __init__(self) -> None:
         self._input = b""
+        self._size = 0
         self._text = bytearray()
         self._head = b""
         """The line's first bytes, 4 at most."""
@@ -52,6 +57,11 @@ class ReplyReader:
             piece = data[at : end or len(data)]
             at += len(piece)
             self._keep(piece)
+            if self._size > MAX_BYTES:
+                # COMPAT: the original reads on for as long as bytes come.
+                self._input = self._head = b""
+                self._code = MALFORMED
+                return self._complete()
             if not end:
                 break
             if self._ends_line():
@@ -61,6 +71,7 @@ class ReplyReader:
         return None
 
     def _keep(self, piece: bytes) -> None:
+        self._size += len(piece)
         self._head = (self._head + piece[:4])[:4]
         room = MAX_TEXT - len(self._text)
         if room > 0:
@@ -78,5 +89,6 @@ class ReplyReader:
     def _complete(self) -> Reply:
         reply = Reply(self._code or 0, bytes(self._text))
         self._code = None
+        self._size = 0
         self._text.clear()
         return reply

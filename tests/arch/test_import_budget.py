@@ -58,7 +58,9 @@ BUDGET = {
     """,
     "qmail-qstat": "b.fds q.queue q.queue.layout",
     "qmail-tcpto": "b.fds b.ip b.locks q.control q.control.tcpto",
-    "qmail-tcpok": "b.locks q.control q.control.tcpto",
+    "qmail-tcpok": """
+        b.accounts b.fds b.locks gc p.child q.control q.control.ids q.control.tcpto
+    """,
     "maildirmake": "",
     "forward": SUBMIT,
     "preline": "b.fds b.options gc p.child",

@@ -18,7 +18,7 @@ from pytools.process import (
     resolver_child,
 )
 from qmail.control import tcpto
-from qmail.operator import runtime
+from qmail.operator import hier, runtime
 from qmail.queue import client, layout
 from qmail.send import schedule
 from tests.conftest import CHECKOUT
@@ -86,8 +86,9 @@ def test_writer_gives_up_before_the_cleaner_comes() -> None:
     assert layout.OSSIFIED_SECONDS == schedule.OSSIFIED_SECONDS
 
 
-def test_path_of_tcpto_is_the_same_for_queue_and_control() -> None:
-    assert tcpto.PATH == layout.QUEUE + b"/" + layout.TCPTO
+def test_tcpto_is_the_file_that_the_installer_makes() -> None:
+    sizes = {entry.path: entry.size for entry in hier.queue_files()}
+    assert sizes[tcpto.PATH.decode()] == tcpto.SIZE
 
 
 def test_client_of_the_resolver_waits_longer_than_the_resolver_asks() -> None:

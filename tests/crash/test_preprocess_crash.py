@@ -7,9 +7,10 @@ import errno
 import pytest
 
 from qmail.queue import layout
-from qmail.queue.envelope import encode_todo
 from qmail.queue.states import state_of, survey
+from qmail.send.preprocess import Prepared
 from tests.support.crashfs import CrashFs, PowerCut
+from tests.support.envelopes import encode_todo
 from tests.unit.send.rigging import DIRECTORIES, MemoryRig, put
 
 FIRST, SECOND = 457, 457 + layout.SPLIT
@@ -105,3 +106,113 @@ def test_preprocess_failing_call_leaves_todo_or_all_of_it(at: int, error: int) -
     check_done(fs, FIRST)
     check_done(fs, SECOND)
     assert rig is not None
+
+
+# The same in slices, with a small message between them.
+
+
+@pytest.fixture
+def tiny_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slice is a record, and each is written at once."""
+    monkeypatch.setattr("qmail.send.preprocess.SLICE_BYTES", 1)
+    monkeypatch.setattr("qmail.send.preprocess._HELD_BYTES", 1)
+
+
+def preprocess_sliced(fs: CrashFs, most: int | None = None) -> int:
+    """FIRST in slices, at most so many; SECOND after the first of them. How many."""
+    rig = MemoryRig(fs)
+    count = 0
+    message = Prepared(FIRST)
+    slices = rig.preprocessor.slices(message)
+    try:
+        while count != most and next(slices, False):
+            count += 1
+            if count == 1:
+                second = rig.preprocessor.prepare(SECOND)
+                commit(rig, [second] if second else [])
+        slices.close()
+        commit(rig, [message] if message.is_written else [])
+    finally:
+        slices.close()
+        rig.close()
+    return count
+
+
+def commit(rig: MemoryRig, batch: list[Prepared]) -> None:
+    for message in rig.preprocessor.commit(batch):
+        rig.cleaner.request(layout.todo(message.qnum))
+    rig.clean()
+
+
+def check_safe_and_resumable(fs: CrashFs) -> None:
+    """S4 or S5 on every disk a power cut leaves, and the next start ends the work."""
+    for disk in fs.reboots():
+        for qnum in (FIRST, SECOND):
+            assert state_of(survey(disk)[qnum], after_power_cut=True) in ("S4", "S5")
+            if disk.content(layout.todo(qnum)) is None:
+                check_done(disk, qnum)
+        preprocess(disk)
+        for qnum in (FIRST, SECOND):
+            check_done(disk, qnum)
+            assert disk.content(layout.todo(qnum)) is None
+
+
+SLICES = 3 + len(RECIPIENTS) - 1
+"""One less than the records u, p, F and T."""
+
+
+@pytest.mark.usefixtures("tiny_slices")
+def test_sliced_preprocess_undisturbed_is_s5() -> None:
+    fs = queued()
+    assert preprocess_sliced(fs) == SLICES
+    for qnum in (FIRST, SECOND):
+        check_done(fs, qnum)
+        assert state_of(survey(fs)[qnum]) == "S5"
+    assert fs.opened == {}
+
+
+@pytest.mark.usefixtures("tiny_slices")
+def test_sliced_preprocess_power_cut_anywhere_loses_nothing() -> None:
+    whole = queued()
+    preprocess_sliced(whole)
+    for cut in range(len(whole.calls) + 1):
+        fs = queued()
+        fs.cut_after = cut
+        try:
+            preprocess_sliced(fs)
+        except PowerCut:
+            pass
+        check_safe_and_resumable(fs)
+
+
+@pytest.mark.usefixtures("tiny_slices")
+@pytest.mark.parametrize("most", range(1, SLICES + 1))
+def test_sliced_preprocess_that_stops_is_in_s4(most: int) -> None:
+    fs = queued()
+    assert preprocess_sliced(fs, most) == most
+    assert fs.opened == {}
+    assert state_of(survey(fs)[FIRST]) == "S4"
+    assert state_of(survey(fs)[SECOND]) == "S5"
+    check_safe_and_resumable(fs)
+
+
+@pytest.mark.usefixtures("tiny_slices")
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO], ids=["full", "io"])
+def test_sliced_preprocess_failing_call_leaves_todo_or_all_of_it(error: int) -> None:
+    whole = queued()
+    preprocess_sliced(whole)
+    # The last calls are qmail-clean's.
+    for at in range(1, len(whole.calls) - 1):
+        if whole.calls[at - 1].startswith(("unlink todo", "unlink intd")):
+            continue
+        fs = queued()
+        fs.fail_at = (at, error)
+        preprocess_sliced(fs)
+        assert fs.opened == {}
+        for qnum in (FIRST, SECOND):
+            if fs.content(layout.todo(qnum)) is None:
+                check_done(fs, qnum)
+        fs.fail_at = None
+        preprocess(fs)
+        check_done(fs, FIRST)
+        check_done(fs, SECOND)

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.conftest import cannot_run
 
 INIT = """
-import os, signal, sys
+import fcntl, os, signal, socket, struct, sys
 base, host, extra = sys.argv[1], sys.argv[2], sys.argv[3:]
 def sh(line):
     status = os.system(line)
@@ -37,8 +37,10 @@ for name in ("run", "tmp"):
 for path in extra:
     os.makedirs(root + path, exist_ok=True)
     sh(f"mount --rbind {path} {root}{path}")
-sh("ip link set lo up")
-sh(f"hostname {host}")
+interface = socket.socket()
+fcntl.ioctl(interface, 0x8914, struct.pack("16sh", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
+interface.close()
+socket.sethostname(host)
 os.chroot(root)
 os.chdir("/")
 for gone in ("/service", "/etc/tcp.smtp", "/etc/tcp.smtp.cdb"):
@@ -66,7 +68,8 @@ class PrivateRoot:
         for needed, package in (
             ("unshare", "util-linux"),
             ("nsenter", "util-linux"),
-            ("ip", "iproute2"),
+            ("ps", "procps"),
+            ("pkill", "procps"),
         ):
             if shutil.which(needed) is None:
                 cannot_run(f"needs the Debian package {package}")

@@ -41,7 +41,7 @@ def user_commands() -> str:
     """The Linux lines of INSTALL.ids, as an operator would leave them in IDS."""
     text = (CHECKOUT / "INSTALL.ids").read_text()
     block = text.split("Linux (shadow-utils")[1].split("Linux (BusyBox")[0]
-    return "\n".join(re.findall(r"^ +# (.*)$", block, re.MULTILINE)) + "\n"
+    return "\n".join(re.findall(r"^ +(\S.*)$", block, re.MULTILINE)) + "\n"
 
 
 def fill_wheels() -> None:

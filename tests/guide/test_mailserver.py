@@ -143,7 +143,9 @@ def test_second_run_changes_nothing_of_the_operators(
     finally:
         server.run("echo 20 > /var/qmail/control/concurrencyincoming")
         server.run("echo ./Maildir/ > /var/qmail/control/defaultdelivery")
-        server.run("sed -i '/# mine/d' /etc/tcp.smtp")
+        server.run(
+            "sed -i '/# mine/d' /etc/tcp.smtp; touch -d 2020-01-01 /etc/tcp.smtp"
+        )
         server.run("sed -i '/# mine/d' /var/qmail/supervise/qmail-smtpd/run")
 
 

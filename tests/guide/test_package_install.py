@@ -19,6 +19,16 @@ def package_install(server: GuideServer) -> str:
     return done.stdout
 
 
+def install_below(prefix: str) -> str:
+    """The command for what package/install does, on places that have another prefix."""
+    return (
+        f"cd {SOURCE} && sh package/python -c '"
+        "from qmail.operator import services; "
+        "from qmail.operator.places import Places; "
+        f'services.install(Places(prefix="{prefix}"), "{prefix}/command/svscanboot")\''
+    )
+
+
 def everything(server: GuideServer) -> str:
     """What a second package/install must leave as it is."""
     return server.run(
@@ -53,6 +63,12 @@ def test_package_install_elsewhere_says_wrong_working_directory(
     done = server.run(f"cd / && sh {SOURCE}/package/install", check=False)
     assert done.returncode == 111
     assert done.stderr == "Wrong working directory.\n"
+
+
+def test_package_install_below_a_prefix_is_refused(server: GuideServer) -> None:
+    done = server.run(f"cd {SOURCE} && PREFIX=/tmp/other package/install", check=False)
+    assert done.returncode == 111
+    assert done.stderr.startswith("package/install: fatal: svscanboot knows no PREFIX")
 
 
 def test_package_install_by_another_than_root_says_so(server: GuideServer) -> None:
@@ -114,7 +130,7 @@ def test_package_install_with_systemd_writes_and_starts_a_unit(
                 " mkdir -p /tmp/other/etc/systemd/system;"
                 " ln -s /command/svscanboot /tmp/other/command"
             )
-            out = server.run(f"cd {SOURCE} && PREFIX=/tmp/other package/install").stdout
+            out = server.run(install_below("/tmp/other")).stdout
             assert "Making /tmp/other/service..." in out
             assert "Starting" not in out
             assert server.read("/tmp/systemctl") == (
@@ -138,7 +154,7 @@ def test_package_install_uses_a_service_directory_that_is_scanned(
         server.until(
             lambda: server.run("pgrep -x svscan").stdout.count("\n") == 2, "it"
         )
-        done = server.run(f"cd {SOURCE} && PREFIX=/tmp/deb package/install")
+        done = server.run(install_below("/tmp/deb"))
         assert "/tmp/deb/service exists" in done.stdout
         assert "svscan is running already" in done.stdout
         link = "/tmp/deb/service/qmail-queued"

@@ -67,7 +67,7 @@ def small_queue(server: GuideServer, megabytes: int) -> Iterator[None]:
 
 
 def test_full_disk_refuses_for_now_and_takes_mail_again(server: GuideServer) -> None:
-    with small_queue(server, 16):
+    with small_queue(server, 48):
         with Talk(server) as talk:
             talk.begin(f"dave@{HOST}")
             talk.socket.sendall(b"Subject: large\r\n\r\n")
@@ -80,7 +80,7 @@ def test_full_disk_refuses_for_now_and_takes_mail_again(server: GuideServer) -> 
         server.until(lambda: not queue_files(server), "nothing left of it")
         assert send_one(server).startswith("250 ok ")
         server.until(lambda: len(server.new_messages()) == 1, "the next message")
-        server.run(f"head -c 10000000 /dev/zero > {QUEUE}/filler")
+        server.run(f"head -c 30000000 /dev/zero > {QUEUE}/filler")
         assert send_one(server).startswith("451 ")
         assert queue_files(server) == []
         done = server.run(

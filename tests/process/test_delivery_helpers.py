@@ -284,6 +284,7 @@ def test_newu_without_place_for_the_database_is_111(run: Run, users: Path) -> No
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     (tmp_path / "queue/lock").mkdir(parents=True)
+    (tmp_path / "trial").write_text(f"{os.getuid()} {os.getgid()}")
     file = tmp_path / "queue/lock/tcpto"
     when = (int(time.time()) - 5000).to_bytes(4, "little")
     file.write_bytes(
@@ -333,7 +334,29 @@ def test_tcpok_waits_for_the_lock(
     assert table.read_bytes() == bytes(1024)
 
 
+def test_tcpok_of_root_cannot_be_led_to_a_file_of_roots(
+    run: Run, table: Path, tmp_path: Path, as_root: None
+) -> None:
+    (tmp_path / "trial").write_text("65534 65534")
+    for directory in (tmp_path, *tmp_path.parents):
+        if (
+            directory.stat().st_uid == os.getuid()
+            and directory.stat().st_mode & 0o7 < 5
+        ):
+            directory.chmod(directory.stat().st_mode | 0o5)
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"p" * 2000)
+    precious.chmod(0o600)
+    table.unlink()
+    table.symlink_to(precious)
+    done = run("qmail-tcpok")
+    assert done.returncode == 111
+    assert done.stderr.endswith(b": access denied\n")
+    assert precious.read_bytes() == b"p" * 2000
+
+
 def test_tcpok_without_table_is_111(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "trial").write_text(f"{os.getuid()} {os.getgid()}")
     done = run("qmail-tcpok")
     assert done.returncode == 111
     assert done.stderr == (

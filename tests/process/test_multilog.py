@@ -260,3 +260,16 @@ def test_idle_line_is_written_without_waiting_for_more(
         feed(child, b"%d\n" % number)
         until(lambda n=number: content(tmp_path / "log/current").endswith(b"%d\n" % n))  # type: ignore[misc]
     assert content(tmp_path / "log/current") == b"0\n1\n2\n"
+
+
+def test_no_descriptor_for_the_signals_is_111(
+    multilog: Running, tmp_path: Path
+) -> None:
+    """Its first pipe is what it has no room for; the log is not touched."""
+    multilog.python = ["prlimit", "--nofile=5", *multilog.python]
+    status, errors = multilog.run(b"", "./log")
+    assert (status, errors) == (
+        111,
+        b"multilog: fatal: unable to create pipe: process cannot open more files\n",
+    )
+    assert not (tmp_path / "log").exists()

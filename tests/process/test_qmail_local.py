@@ -255,6 +255,13 @@ def test_writable_qmail_file_is_temporary(home: Home) -> None:
     assert b"#4.7.0" in ended.stderr
 
 
+def test_huge_qmail_file_is_temporary_and_not_read(home: Home) -> None:
+    with open(home.path / ".qmail-x", "wb") as file:
+        file.truncate(20 << 30)
+    ended = home.deliver(None, code=111)
+    assert b"too big" in ended.stderr
+
+
 def test_executable_qmail_file_only_forwards(home: Home) -> None:
     (home.path / ".qmail-x").write_text("&a@b\n./box\n")
     (home.path / ".qmail-x").chmod(0o744)

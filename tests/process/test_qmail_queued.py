@@ -17,7 +17,8 @@ from pytools.base.exits import Strerr
 from pytools.process import child
 from qmail.commands.qmail_queued import serve
 from qmail.control.ids import TRIAL_FILE
-from qmail.queue import exitcodes, wire
+from qmail.queue import exitcodes, wire, worker
+from qmail.queue.config import Config
 from qmail.queue.exitcodes import verdict
 from qmail.queue.inject import Submission
 from tests.conftest import cannot_run
@@ -178,6 +179,30 @@ def test_server_nearly_full_disk_is_53(home: QueueHome) -> None:
     home.start()
     assert home.submit() == verdict(exitcodes.WRITE_ERROR)
     assert home.leftovers() == []
+
+
+@pytest.mark.parametrize(
+    ("message", "recipients"),
+    [(b"x" * 1000000, 1), (b"x", 50000)],
+    ids=["message", "envelope"],
+)
+def test_server_disk_that_fills_up_is_53(
+    home: QueueHome, monkeypatch: pytest.MonkeyPatch, message: bytes, recipients: int
+) -> None:
+    used: list[int] = []
+
+    def is_full(config: Config) -> bool:
+        files = [*home.files("mess").values(), *home.files("intd").values()]
+        used.append(sum(map(len, files)))
+        assert used[-1] < 200000
+        return used[-1] > 100000
+
+    monkeypatch.setattr(worker, "is_full", is_full)
+    home.start()
+    refused = home.submit(message, recipients=(b"r@example.org",) * recipients)
+    assert refused == verdict(exitcodes.WRITE_ERROR)
+    assert home.leftovers() == []
+    assert home.submit() == b""
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from pytools.base import runtime
+from qmail.commands import qmail_remote
 from qmail.control import ipme
 from tests.support.smtphome import Home
+from tests.support.until import until
 
 ARGUMENTS = ("host.example", "s@a.example", "r@b.example")
 MESSAGE = b"Subject: x\n\n.dot\n"
@@ -269,3 +274,36 @@ def test_remote_to_our_smtpd_message_arrives(home: Home) -> None:
     [(stored, envelope)] = home.stored()
     assert stored.partition(b" -0000\n")[2] == message
     assert envelope == b"Fs@a.example\0Tr@b.example\0\0"
+
+
+def test_remote_server_that_drips_for_ever_is_left_after_the_limit(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(qmail_remote, "LIFE_SECONDS", 1)
+    monkeypatch.setattr(runtime, "home", os.fsencode(home.path))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+        route(home, listener.getsockname()[1])
+        pid = os.fork()
+        if not pid:
+            try:
+                # As a caller may leave it.
+                signal.signal(signal.SIGALRM, signal.SIG_IGN)
+                signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+                qmail_remote.main([b"qmail-remote", b"h", b"s@a", b"r@b"])
+            finally:
+                os._exit(99)
+        peer, _ = listener.accept()
+    status = 0
+
+    def is_over() -> bool:
+        nonlocal status
+        with suppress(OSError):
+            peer.sendall(b"2")
+        found, status = os.waitpid(pid, os.WNOHANG)
+        return found == pid
+
+    with peer:
+        until(is_over)
+    assert os.WIFSIGNALED(status)
+    assert os.WTERMSIG(status) == signal.SIGALRM

@@ -347,3 +347,28 @@ def test_few_descriptors_make_small_batches_and_lose_nothing(
     rig.pump(lambda: all(b"end msg %d\n" % qnum in rig.log for qnum in qnums))
     rig.stop()
     assert files(home) == set()
+
+
+def test_large_envelope_lets_other_mail_pass_and_term_end(
+    home: Path, start: Start
+) -> None:
+    rig = running(start)
+    recipients = [b"u%d@here.example" % n for n in range(500_000)]
+    large = enqueue(home, b"big@x", recipients)
+    rig.pump(lambda: b"info msg %d:" % large in rig.log)
+    small = enqueue(home, b"joe@far.example", [b"a@here.example"])
+    rig.pump(ended(rig, small))
+    assert b"todo/%d" % large not in rig.cleaned
+    assert rig.stop() == 0
+    assert [attempt.qnum for attempt in rig.attempts] == [small]
+    assert (home / "queue/todo" / str(large)).exists()
+    # The next qmail-send begins anew.
+    names = [os.fsdecode(layout.todo(large)), os.fsdecode(layout.intd(large))]
+    for name in names:
+        data = (home / "queue" / name).read_bytes()[: len(b"u500\0p77\0Fbig@x\0")]
+        (home / "queue" / name).write_bytes(data + b"Tlast@here.example\0")
+    again = start()
+    again.pump(ended(again, large))
+    assert [attempt.recipient for attempt in again.attempts] == [b"last@here.example"]
+    assert again.stop() == 0
+    assert files(home) == set()

@@ -27,7 +27,9 @@ def run(
 ) -> subprocess.CompletedProcess[bytes]:
     env = {"PYQMAIL_TEST_HOME": home.path, "PATH": os.environ["PATH"]}
     command = [*python, name]
-    return subprocess.run(command, input=stdin, capture_output=True, env=env)
+    return subprocess.run(
+        command, input=stdin, capture_output=True, env=env, timeout=60
+    )
 
 
 def put(home: QueueHome, path: bytes, data: bytes = b"") -> Path:
@@ -73,6 +75,29 @@ def test_qread_message_that_has_gone_is_a_warning(
     done = run(home, python, "qmail-qread")
     assert done.stdout == b"warning: trouble with #7: file does not exist\n"
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("kind", ["info", "local", "remote"])
+@pytest.mark.parametrize("what", ["fifo", "link", "directory"])
+def test_qread_what_is_no_ordinary_file_is_a_warning(
+    home: QueueHome, python: list[str], kind: str, what: str
+) -> None:
+    fill(home)
+    path = Path(home.path, "queue", kind, str(457 % layout.SPLIT), "457")
+    path.unlink()
+    if what == "fifo":
+        os.mkfifo(path)
+    elif what == "link":
+        secret = Path(home.path, "secret")
+        secret.write_bytes(b"Tsecret\0")
+        path.symlink_to(secret)
+    else:
+        path.mkdir()
+    done = run(home, python, "qmail-qread")
+    assert b"warning: trouble with #457: " in done.stdout
+    assert b"secret" not in done.stdout
+    assert b"  #24  0  <> \n" in done.stdout
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("name", ["qmail-qread", "qmail-qstat", "qmail-clean"])
@@ -155,3 +180,24 @@ def test_clean_sweeps_old_pid_files_at_start_and_each_31st(
         assert not young.exists()
     finally:
         os.chdir(before)
+
+
+def test_clean_without_a_reader_obeys_nothing(
+    home: QueueHome, python: list[str]
+) -> None:
+    fill(home)
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    try:
+        done = subprocess.run(
+            [*python, "qmail-clean"],
+            env={**os.environ, "PYQMAIL_TEST_HOME": home.path},
+            input=b"todo/25\0",
+            stdout=write_end,
+            timeout=30,
+            check=False,
+        )
+    finally:
+        os.close(write_end)
+    assert done.returncode == 100
+    assert os.path.exists(f"{home.path}/queue/todo/25")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from pytools.process.dnsnames import TRY_SECONDS, from_dot, parse_servers, to_dot
 from pytools.process.resolver import DnsPermanent
+from pytools.process.resolver_child import STRANGERS_OF_ONE
 from tests.support.dnsserver import DnsServer, Zone, serving
 from tests.support.until import until
 
@@ -210,16 +213,59 @@ def test_child_ends_with_its_parent(server: DnsServer) -> None:
 def test_stranger_without_token_is_hung_up_on(parent: Parent) -> None:
     pid = int(parent.do("start"))
     parent.do("ask a alone.test")
-    with open("/proc/net/unix") as file:
-        names = [line.split()[-1] for line in file if "pyqmail-resolver-" in line]
+    names = resolver_names()
     assert names
     for name in names:
         with socket.socket(socket.AF_UNIX) as stranger:
             stranger.settimeout(20)
-            stranger.connect("\0" + name[1:])
+            stranger.connect(name)
             stranger.sendall(b"3:xxx,1:a,9:host.test,")
             assert stranger.recv(100) == b""
     assert is_alive(pid)
+
+
+def test_strangers_beyond_the_limit_of_their_uid_are_hung_up_on(
+    parent: Parent, as_root: None
+) -> None:
+    before = resolver_names()
+    parent.do("start")
+    (name,) = resolver_names() - before
+    strangers = [socket.socket(socket.AF_UNIX) for _ in range(STRANGERS_OF_ONE + 20)]
+    with ExitStack() as stack:
+        for stranger in strangers:
+            connect_as_nobody(stack.enter_context(stranger), name)
+
+        def gone() -> int:
+            return len(select.select(strangers, [], [], 0)[0])
+
+        until(lambda: gone() == 20, 20)
+        # Others are served as ever, by the child.
+        assert items(parent.do("ask a alone.test")) == [b"192.0.2.3"]
+        assert gone() == 20
+
+    def is_let_in() -> bool:
+        with socket.socket(socket.AF_UNIX) as late:
+            connect_as_nobody(late, name)
+            # It has been looked at before this is answered.
+            parent.do("ask a alone.test")
+            return not select.select([late], [], [], 0)[0]
+
+    until(is_let_in, 20)
+
+
+def connect_as_nobody(stranger: socket.socket, name: str) -> None:
+    own_uid = os.geteuid()
+    os.seteuid(65534)
+    try:
+        stranger.connect(name)
+    finally:
+        os.seteuid(own_uid)
+
+
+def resolver_names() -> set[str]:
+    with open("/proc/net/unix") as file:
+        names = [line.split()[-1] for line in file if "pyqmail-resolver-" in line]
+    return {"\0" + name[1:] for name in names}
 
 
 def test_silent_server_delays_nobody_else(parent: Parent, server: DnsServer) -> None:

@@ -258,7 +258,8 @@ def test_supervise_service_inherits_environment_and_standard_descriptors_only(
     assert "PYQMAIL_SEEN=yes\n" in (service / "env").read_text()
     signals = dict(line.split(":\t") for line in lines if line.startswith("Sig"))
     assert int(signals["SigBlk"], 16) == 0
-    assert int(signals["SigIgn"], 16) == 0
+    # 32 and 33 are the C library's own: whoever starts the tests decides about them.
+    assert int(signals["SigIgn"], 16) & ~(3 << 31) == 0
 
 
 def test_supervise_dangling_link_makes_its_target(tmp_path: Path, program: str) -> None:

@@ -352,13 +352,19 @@ def test_svscanboot_k_keeps_what_an_earlier_svscan_left(
             ["unshare", "--mount", *script], stdin=subprocess.DEVNULL
         )
         try:
-            # The new svscan has tried, and the lock has kept its supervise out.
             until(
                 lambda: (
-                    b"unable to acquire s/supervise/lock" in shown_by_child(process.pid)
+                    b"s is supervised by another svscan's"
+                    in shown_by_child(process.pid)
                 )
             )
+            # It has no child but readproctitle.
+            assert len(children(process.pid)) == 1
+            assert (service / "supervise/status").read_bytes() == before
+            services.send(service, b"dx")
+            until(lambda: b"supervise s" in supervises(process.pid))
         finally:
             process.kill()
             process.wait(20)
-        assert (service / "supervise/status").read_bytes() == before
+            end_service(service)
+            until(lambda: not answers(service / "supervise/ok"))

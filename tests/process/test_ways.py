@@ -149,8 +149,9 @@ def ignoring(private: Runtime, by_exec: bool, before: list[bytes]) -> str:
         by_exec=by_exec,
         ignored=(signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP),
     )
-    found: str = last_state(outcome, b"svok")["SigIgn"]
-    return found
+    found = int(last_state(outcome, b"svok")["SigIgn"], 16)
+    # 32 and 33 are the C library's own; who starts the tests may have left them ignored.
+    return f"{found & ~(3 << 31):016x}"
 
 
 def mask(*signals: int) -> str:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import itertools
+import os
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qmail.queue import wire
+from qmail.queue import layout, wire
+from qmail.queue.enqueue import pid_names
 from qmail.queue.envelope import (
     ADDRESS_MAX,
     ChannelReader,
     EnvelopeScanner,
+    encode_info,
     encode_recipient,
-    encode_todo,
-    parse_todo,
 )
 from qmail.queue.exitcodes import Refused
+from qmail.queue.intake import Intake
+from qmail.send.messages import Records
+from tests.support.crashfs import CrashFs
+from tests.unit.send.rigging import DIRECTORIES, QNUM, MemoryRig, put
 
 ADDRESSES = st.binary(max_size=40).map(lambda data: data.replace(b"\0", b""))
 CUTS = st.lists(st.integers(0, 400), max_size=8)
@@ -27,20 +32,70 @@ def split(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[a:b] for a, b in itertools.pairwise(points)]
 
 
-@given(st.integers(0, 2**32), st.integers(0, 2**32), ADDRESSES, st.lists(ADDRESSES))
-def test_todo_roundtrip(
-    uid: int, pid: int, sender: bytes, recipients: list[bytes]
-) -> None:
-    encoded = encode_todo(uid, pid, sender, recipients)
-    assert parse_todo(encoded) == (uid, pid, sender, recipients)
+def queued(message: bytes, envelope: bytes, cuts: list[int]) -> tuple[CrashFs, int]:
+    """What a worker makes of these; the message's number."""
+    fs = CrashFs(DIRECTORIES)
+    intake = Intake(5, 7, b"Received: x\n", pid_names(7), lambda: False, fs)
+    for piece in split(message, cuts):
+        intake.message(piece)
+    intake.end_message()
+    for piece in split(envelope, cuts):
+        intake.envelope(piece)
+    intake.end_envelope()
+    intake.commit()
+    return fs, intake.entry.number
 
 
-@given(st.binary(max_size=300))
-def test_todo_any_bytes_give_an_envelope_or_value_error(data: bytes) -> None:
+def stored(fs: CrashFs, path: bytes) -> list[tuple[bytes, bytes]]:
+    """Letter and text of each record, as qmail-send reads them."""
+    fd = fs.open(path, os.O_RDONLY)
     try:
-        parse_todo(data)
-    except ValueError:
-        pass
+        records = Records(fd, fs)
+        found = [(letter, text) for _, letter, text in iter(records.next, None)]
+        assert not records.is_cut()
+    finally:
+        fs.close(fd)
+    return found
+
+
+@settings(max_examples=50)
+@given(st.binary(max_size=300), ADDRESSES, st.lists(ADDRESSES), CUTS)
+def test_todo_qmail_send_reads_what_was_queued(
+    message: bytes, sender: bytes, recipients: list[bytes], cuts: list[int]
+) -> None:
+    addresses = b"".join(map(encode_recipient, recipients))
+    fs, n = queued(message, encode_info(sender) + addresses + b"\0", cuts)
+    head = [(b"u", b"5"), (b"p", b"7"), (b"F", sender)]
+    rest = [(b"T", recipient) for recipient in recipients]
+    assert stored(fs, layout.todo(n)) == head + rest
+    assert fs.content(layout.mess(n)) == b"Received: x\n" + message
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(st.sampled_from([b"u", b"F", b"T", b"D", b"a@v.example", b"\0"])).map(
+        b"".join
+    )
+)
+def test_todo_any_bytes_are_preprocessed_whole_or_warned_of(data: bytes) -> None:
+    fs = CrashFs(DIRECTORIES)
+    put(fs, layout.mess(QNUM), b"\n")
+    put(fs, layout.todo(QNUM), data)
+    rig = MemoryRig(fs)
+    try:
+        message = rig.preprocessor.prepare(QNUM)
+        done = message is not None and rig.preprocessor.commit([message]) == [message]
+        warnings = [line for line in rig.lines() if line.startswith("warning: ")]
+    finally:
+        rig.close()
+    letters = [record[:1] for record in data.split(b"\0")]
+    whole = letters.pop() == b"" and set(letters) <= {b"u", b"F", b"T"}
+    assert done == (whole and b"F" in letters)
+    assert len(warnings) == (not done)
+    if done:
+        written = fs.content(layout.local(QNUM)) or b""
+        written += fs.content(layout.remote(QNUM)) or b""
+        assert written.count(b"\0") == letters.count(b"T")
 
 
 @given(st.lists(ADDRESSES), CUTS)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qmail.queue import layout
-from qmail.queue.envelope import encode_todo
+from tests.support.envelopes import encode_todo
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CHANNELS = ("local", "remote")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import posix
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,43 @@ def test_instruction_after_a_maildir_is_back_in_the_home(home: Path) -> None:
     assert in_child(home, home.parent / "message", lines) == 0
     assert (home / "box").read_bytes().endswith(b"S: x\n\nbody\n\n")
     assert (home / "out").read_bytes() == b"did 2+0+0\n"
+
+
+def broken(fd: int) -> None:
+    raise OSError(errno.EIO, "broken")
+
+
+def test_mailbox_whose_close_fails_after_its_fsync_is_a_success(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = posix.close
+
+    def close_all_but_the_mailbox(fd: int) -> None:
+        if os.readlink(f"/proc/self/fd/{fd}") == str(home / "box"):
+            broken(fd)
+        close(fd)
+
+    monkeypatch.setattr("posix.close", close_all_but_the_mailbox)
+    assert in_child(home, home.parent / "message", [(b"mbox", b"./box")]) == 0
+    assert (home / "box").read_bytes().endswith(b"S: x\n\nbody\n\n")
+    assert (home / "out").read_bytes() == b"did 1+0+0\n"
+
+
+@pytest.mark.parametrize(
+    ("rest", "status"),
+    [([], 0), ([(b"mbox", b"./box")], 111), ([(b"program", b"exit 0")], 111)],
+    ids=["last", "mbox", "program"],
+)
+def test_maildir_without_a_way_back_defers_only_for_what_follows(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rest: list[tuple[bytes, bytes]],
+    status: int,
+) -> None:
+    for name in ("tmp", "new"):
+        (home / "M" / name).mkdir(parents=True)
+    monkeypatch.setattr("posix.fchdir", broken)
+    lines = [(b"maildir", b"./M/"), *rest]
+    assert in_child(home, home.parent / "message", lines) == status
+    assert len(list((home / "M/new").iterdir())) == 1
+    assert list((home / "M").rglob("box")) == []

@@ -8,15 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from qmail.operator import hier
+from qmail.operator import hier, ownership
 from qmail.operator.instcheck import of_entry
 from qmail.operator.places import Owners, SetupError
-from qmail.operator.setup import (
-    make_directory,
-    make_queue_file,
-    own,
-    write_by_rename,
-)
+from qmail.operator.setup import make_log_directory, write_by_rename
 
 OWNERS = Owners(trial=True, numbers=(os.getuid(), os.getgid()))
 LOCK = hier.Entry("lock", hier.FILE, "qmails", "qmail", 0o666, 4)
@@ -41,7 +36,7 @@ def test_own_of_a_planted_symbolic_link_changes_nothing(secret: Path) -> None:
     planted = secret.parent / "lock"
     planted.symlink_to(secret)
     with pytest.raises(SetupError):
-        make_queue_file(str(planted), LOCK, OWNERS)
+        ownership.make(str(secret.parent), LOCK, OWNERS)
     check_untouched(secret)
 
 
@@ -49,7 +44,7 @@ def test_own_of_a_planted_hard_link_changes_nothing(secret: Path) -> None:
     planted = secret.parent / "lock"
     os.link(secret, planted)
     with pytest.raises(SetupError, match="second name"):
-        make_queue_file(str(planted), LOCK, OWNERS)
+        ownership.make(str(secret.parent), LOCK, OWNERS)
     check_untouched(secret)
 
 
@@ -58,7 +53,7 @@ def test_queue_may_lie_behind_a_link_of_the_operators(tmp_path: Path) -> None:
     elsewhere.mkdir()
     (tmp_path / "queue").symlink_to(elsewhere)
     entry = hier.Entry("queue", hier.DIRECTORY, "qmailq", "qmail", 0o750)
-    make_directory(str(tmp_path / "queue"), entry, OWNERS)
+    ownership.make(str(tmp_path), entry, OWNERS)
     assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o750
     assert list(of_entry(str(tmp_path), entry, OWNERS)) == []
 
@@ -70,11 +65,33 @@ def test_link_planted_in_the_queue_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "queue/mess").symlink_to(elsewhere)
     entry = hier.Entry("queue/mess", hier.DIRECTORY, "qmailq", "qmail", 0o750)
     with pytest.raises(SetupError):
-        make_directory(str(tmp_path / "queue/mess"), entry, OWNERS)
+        ownership.make(str(tmp_path), entry, OWNERS)
     assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o700
     assert f"{tmp_path}/queue/mess has wrong type" in of_entry(
         str(tmp_path), entry, OWNERS
     )
+
+
+def test_directory_swapped_for_a_link_while_setup_runs_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "apt.conf.d"
+    elsewhere.mkdir()
+    home = tmp_path / "home"
+    (home / "queue/lock").mkdir(parents=True)
+    for depth in ("lock/tcpto", "lock/trigger"):
+        kind = hier.FIFO if depth.endswith("trigger") else hier.FILE
+        entry = hier.Entry(f"queue/{depth}", kind, "qmailr", "qmail", 0o644)
+        ownership.make(str(home), entry, OWNERS)
+        assert (home / "queue" / depth).exists()
+    # What the owner of queue/ can do between two steps of root.
+    (home / "queue/lock").rename(home / "queue/away")
+    (home / "queue/lock").symlink_to(elsewhere)
+    for kind in (hier.FILE, hier.FIFO, hier.DIRECTORY):
+        entry = hier.Entry("queue/lock/planted", kind, "qmailr", "qmail", 0o644)
+        with pytest.raises(SetupError, match="unable to go to"):
+            ownership.make(str(home), entry, OWNERS)
+    assert list(elsewhere.iterdir()) == []
 
 
 @pytest.mark.parametrize("failing", ["fsync", "rename"])
@@ -99,14 +116,14 @@ def test_queue_file_that_cannot_be_filled_is_not_left_short(
 
     monkeypatch.setattr(os, "write", fail)
     with pytest.raises(OSError, match="No space"):
-        make_queue_file(str(tmp_path / "lock"), LOCK, OWNERS)
+        ownership.make(str(tmp_path), LOCK, OWNERS)
     assert os.listdir(tmp_path) == []
 
 
 def test_own_of_another_kind_of_file_is_refused(secret: Path) -> None:
     entry = hier.Entry("secret", hier.FIFO, "qmails", "qmail", 0o622)
     with pytest.raises(SetupError, match="no FIFO"):
-        own(str(secret), entry, OWNERS)
+        ownership.make(str(secret.parent), entry, OWNERS)
     check_untouched(secret)
 
 
@@ -119,3 +136,49 @@ def test_program_is_replaced_whole_and_not_through_a_link(secret: Path) -> None:
     assert program.read_bytes() == b"new"
     assert stat.S_IMODE(program.stat().st_mode) == 0o755
     check_untouched(secret)
+
+
+class LogOwners(Owners):
+    """Whoever runs the test is root, and qmaill has the uid 7791."""
+
+    def uid(self, name: str) -> int:
+        return 7791 if name == "qmaill" else os.getuid()
+
+
+LOG_OWNERS = LogOwners(trial=True, numbers=(os.getuid(), os.getgid()))
+
+
+def test_log_directory_is_made_for_qmaill(tmp_path: Path, as_root: None) -> None:
+    log = tmp_path / "qmail/smtpd"
+    make_log_directory(str(log), LOG_OWNERS)
+    assert log.stat().st_uid == 7791
+
+
+def test_log_directory_of_an_interrupted_run_gets_its_owner(
+    tmp_path: Path, as_root: None
+) -> None:
+    log = tmp_path / "qmail"
+    log.mkdir()
+    make_log_directory(str(log), LOG_OWNERS)
+    assert log.stat().st_uid == 7791
+
+
+def test_log_directory_of_somebody_else_stays_his(
+    tmp_path: Path, as_root: None
+) -> None:
+    log = tmp_path / "qmail"
+    log.mkdir()
+    os.chown(log, 1, 1)
+    make_log_directory(str(log), LOG_OWNERS)
+    assert log.stat().st_uid == 1
+
+
+def test_log_directory_that_is_a_planted_link_changes_nothing(
+    tmp_path: Path, as_root: None
+) -> None:
+    target = tmp_path / "etc"
+    target.mkdir()
+    (tmp_path / "smtpd").symlink_to(target)
+    make_log_directory(str(tmp_path / "smtpd"), LOG_OWNERS)
+    assert target.stat().st_uid == os.getuid()
+    assert (tmp_path / "smtpd").lstat().st_uid == os.getuid()

@@ -137,3 +137,12 @@ def test_rc_local_whose_only_exit_is_conditional_gets_the_line_at_its_end(
     rc_local.write_text(text)
     services.arrange_rc_local(rc_local, SVSCANBOOT)
     assert rc_local.read_text() == f"{text}{SVSCANBOOT} &\n"
+
+
+def test_install_below_a_prefix_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], as_root: None
+) -> None:
+    monkeypatch.setenv("PREFIX", "/tmp/other")
+    monkeypatch.setattr(services, "install", lambda *words: pytest.fail("installed"))
+    assert services.main() == 111
+    assert "svscanboot knows no PREFIX\n...try: " in capsys.readouterr().err

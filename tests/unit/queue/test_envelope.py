@@ -1,4 +1,4 @@
-"""The envelope: as stored, as read from a channel file, as checked on its way in."""
+"""The envelope: as read from a channel file, as checked on its way in."""
 
 from __future__ import annotations
 
@@ -9,55 +9,9 @@ from qmail.queue.envelope import (
     ADDRESS_MAX,
     ChannelReader,
     EnvelopeScanner,
-    encode_info,
-    encode_todo,
-    parse_info,
-    parse_todo,
     read_channel,
 )
 from qmail.queue.exitcodes import Refused
-
-GOOD = {
-    "usual": (b"u5\0p6\0Fs@x\0Ta@b\0Tc@d\0", (5, 6, b"s@x", [b"a@b", b"c@d"])),
-    "no recipients": (b"u0\0p1\0F\0", (0, 1, b"", [])),
-    "no digits": (b"u\0px\0Fs\0", (0, 0, b"s", [])),
-    "digits then text": (b"u12x\0p3 4\0Fs\0", (12, 3, b"s", [])),
-    "unfinished record": (b"u1\0p2\0Fs\0Ta\0Tb", (1, 2, b"s", [b"a"])),
-    "last uid counts": (b"u1\0u2\0p2\0Fs\0", (2, 2, b"s", [])),
-    "bytes": (b"u1\0p2\0F\xff\n\0T\x80@\xfe\0", (1, 2, b"\xff\n", [b"\x80@\xfe"])),
-}
-
-
-@pytest.mark.parametrize(("data", "parsed"), GOOD.values(), ids=GOOD)
-def test_todo_good_envelope_is_parsed(
-    data: bytes, parsed: tuple[int, int, bytes, list[bytes]]
-) -> None:
-    assert parse_todo(data) == parsed
-
-
-@pytest.mark.parametrize(
-    "data",
-    [b"u1\0p2\0Fs\0X\0", b"u1\0p2\0Fs\0\0", b"u1\0p2\0Ta\0", b"", b"Dx\0Fs\0"],
-    ids=["unknown letter", "empty record", "no sender", "empty", "done"],
-)
-def test_todo_bad_envelope_is_value_error(data: bytes) -> None:
-    with pytest.raises(ValueError):
-        parse_todo(data)
-
-
-def test_todo_encoded_is_as_the_original_writes_it() -> None:
-    assert encode_todo(7, 8, b"s", [b"a", b"b"]) == b"u7\0p8\0Fs\0Ta\0Tb\0"
-
-
-def test_info_roundtrip() -> None:
-    assert parse_info(encode_info(b"s@x")) == b"s@x"
-
-
-@pytest.mark.parametrize("data", [b"", b"Fs", b"Ts\0"])
-def test_info_broken_is_value_error(data: bytes) -> None:
-    with pytest.raises(ValueError):
-        parse_info(data)
-
 
 CHANNEL = b"Ta@b\0Dlong.address@example.org\0T\0"
 RECORDS = [(0, b"T", b"a@b"), (5, b"D", b"long.address@example.org"), (31, b"T", b"")]

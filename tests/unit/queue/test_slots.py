@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qmail.control.ids import Ids
-from qmail.queue.config import Config
+from qmail.queue.config import WRITERS_MAX, Config
 from qmail.queue.slots import Slots
 
 IDS = Ids([1, 2, 3, 0, 5, 6, 7, 8, 9, 10])
@@ -54,3 +54,10 @@ def test_config_reserved_uids_have_a_day() -> None:
     config = Config(b"/nowhere", IDS)
     assert config.seconds_for(QMAILD) == 86400
     assert config.seconds_for(1000) == 1200
+
+
+def test_slots_of_all_uids_together_are_what_the_reserve_is_made_for() -> None:
+    slots = Slots(Config(b"/nowhere", IDS))
+    for uid in range(1020):
+        taken(slots, uid, 300)
+    assert slots.held == WRITERS_MAX

@@ -18,7 +18,7 @@ from tests.support.crashfs import CrashFs
 
 DIRECTORIES = [
     *(b"%b/%d" % (kind, n) for kind in layout.SPLIT_KINDS for n in range(layout.SPLIT)),
-    *(*layout.FLAT_KINDS, b"pid"),
+    *(layout.PID_DIR, layout.INTD_DIR, layout.TODO_DIR, layout.BOUNCE_DIR),
 ]
 QNUM = 457
 NOW = 1_800_000_000

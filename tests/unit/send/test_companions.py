@@ -70,6 +70,22 @@ def test_sweep_asks_only_for_old_messages_nobody_queued(
     assert fs.content(layout.mess(92)) is not None
 
 
+def test_sweep_goes_by_the_latest_of_the_three_times(
+    home: Path, disk_rig: MemoryRig
+) -> None:
+    litter = home / "queue" / os.fsdecode(layout.mess(23))
+    litter.touch()
+    # As on a mount without atime: only ctime says that it is new.
+    os.utime(litter, (0, 0))
+    made = int(litter.stat().st_ctime)
+    for now, commands in ((made + 129600, b""), (made + 129601, b"foop/23\0")):
+        sweep = Sweep(now, disk_rig.log)
+        for _ in range(layout.SPLIT):
+            sweep.run(now, disk_rig.cleaner)
+        disk_rig.cleaner.flush()
+        assert available(disk_rig.clean_read) == commands
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A queue on the disk, and the process in it."""

@@ -181,6 +181,48 @@ def test_find_takes_retry_time_from_the_file(rig: MemoryRig) -> None:
     assert rig.scheduler.retry_times() == [(b"local/20/457", NOW)]
 
 
+@pytest.mark.parametrize("how", ["preprocessed", "found"])
+def test_message_that_could_not_be_looked_at_is_queued_once(
+    rig: MemoryRig, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    stat = rig.fs.stat
+
+    def broken(path: bytes) -> object:
+        if path == layout.todo(QNUM):
+            raise OSError(5, "broken")
+        return stat(path)
+
+    preprocessed(rig.fs, todo=b"Fjoe\0Ta@x\0", local=b"Ta@x\0")
+    with monkeypatch.context() as trouble:
+        trouble.setattr(rig.fs, "stat", broken)
+        rig.scheduler.find(QNUM)
+    rig.fs.unlink(layout.todo(QNUM))
+    if how == "preprocessed":
+        rig.scheduler.preprocessed(QNUM, [0])
+    else:
+        rig.scheduler.find(QNUM)
+    later = 2 * NOW
+    rig.scheduler.finish_messages(later)
+    start(rig, later)
+    assert recipients(rig, 0) == [b"a@x"]
+
+
+def test_message_that_could_not_be_looked_at_is_found_later(
+    rig: MemoryRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: bytes) -> object:
+        raise OSError(5, "broken")
+
+    preprocessed(rig.fs, local=b"Ta@x\0")
+    with monkeypatch.context() as trouble:
+        trouble.setattr(rig.fs, "stat", broken)
+        rig.scheduler.find(QNUM)
+        rig.scheduler.finish_messages(2 * NOW)
+    rig.scheduler.finish_messages(2 * NOW)
+    start(rig, 2 * NOW)
+    assert recipients(rig, 0) == [b"a@x"]
+
+
 def test_stop_starts_nothing_more_and_waits_for_deliveries(fs: CrashFs) -> None:
     rig = MemoryRig(fs, limits=(1, 1))
     find(rig, local=b"Ta@x\0Tb@x\0")

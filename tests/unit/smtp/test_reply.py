@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qmail.smtp.reply import MALFORMED, MAX_TEXT, ReplyReader
+from qmail.smtp.reply import MALFORMED, MAX_BYTES, MAX_TEXT, ReplyReader
 from tests.support.trickle import pieces
 
 REPLIES = {
@@ -44,7 +44,7 @@ def test_reply_in_any_pieces_is_the_same(
 
 def test_reply_endless_keeps_so_much_and_no_more() -> None:
     reader = ReplyReader()
-    for _ in range(1000):
+    for _ in range(900):
         reader.receive(b"250-" + b"x" * 1000 + b"\r\n")
         assert reader.next_reply() is None
     reader.receive(b"250 end\r\n")
@@ -56,3 +56,18 @@ def test_reply_endless_keeps_so_much_and_no_more() -> None:
 def test_reply_endless_line_keeps_so_much_and_no_more() -> None:
     replies = read([b"250 "] + [b"x" * 1000] * 100 + [b"\r\n"])
     assert [(code, len(text)) for code, text in replies] == [(250, MAX_TEXT)]
+
+
+@pytest.mark.parametrize("piece", [b"220-go on\r\n", b"x" * 1000])
+def test_reply_without_end_is_malformed_after_a_million_bytes(piece: bytes) -> None:
+    reader = ReplyReader()
+    taken = 0
+    while (found := reader.next_reply()) is None:
+        assert taken <= MAX_BYTES + len(piece)
+        reader.receive(piece)
+        taken += len(piece)
+    assert found.code == MALFORMED
+    reader.receive(b"250 ok\r\n")
+    after = reader.next_reply()
+    assert after is not None
+    assert after.code == 250

@@ -169,3 +169,81 @@ def test_scan_lost_directory_warns_and_keeps_everything(
     assert len(world.scanner.services) == 1
     expected = "svscan: warning: unable to read directory: input/output error\n"
     assert capfd.readouterr().err == expected
+
+
+class Leftover:
+    """A supervise of an earlier svscan: the reader of supervise/ok."""
+
+    def __init__(self, directory: str) -> None:
+        os.makedirs(f"{directory}/supervise")
+        os.mkfifo(f"{directory}/supervise/ok")
+        path = f"{directory}/supervise/ok"
+        self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+
+    def end(self) -> None:
+        os.close(self._fd)
+
+
+def warning(what: str) -> str:
+    return f"svscan: warning: {what} is supervised by another svscan's supervise\n"
+
+
+def test_scan_leftover_pair_is_waited_for_until_both_have_ended(
+    world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
+    service, log = Leftover("a"), Leftover("a/log")
+    Path("b").mkdir()
+    world.scanner.scan()
+    world.scanner.scan()
+    assert world.pids() == [(0, 0), (1001, 0)]
+    assert capfd.readouterr().err == warning("a")
+    service.end()
+    world.scanner.scan()
+    world.scanner.scan()
+    assert world.pids() == [(0, 0), (1001, 0)]
+    assert capfd.readouterr().err == warning("a/log")
+    log.end()
+    world.scanner.scan()
+    assert world.pids() == [(1001, 0), (1002, 1003)]
+    assert capfd.readouterr().err == ""
+
+
+def test_scan_leftover_service_whose_log_ended_gets_no_log_on_another_pipe(
+    world: World,
+) -> None:
+    service, log = Leftover("a"), Leftover("a/log")
+    log.end()
+    world.scanner.scan()
+    assert world.pids() == [(0, 0)]
+    service.end()
+    world.scanner.scan()
+    assert world.pids() == [(1001, 1002)]
+
+
+def test_scan_own_dead_supervise_comes_back_while_its_log_runs(world: World) -> None:
+    Path("a/log").mkdir(parents=True)
+    world.scanner.scan()
+    log = Leftover("a/log")  # that is ours, it was started just now
+    world.dead = [(1001, 0)]
+    world.scanner.scan()
+    assert world.pids() == [(1003, 1002)]
+    log.end()
+
+
+def test_scan_what_is_no_fifo_is_no_supervise(world: World) -> None:
+    Path("a/supervise").mkdir(parents=True)
+    Path("a/supervise/ok").touch()
+    world.scanner.scan()
+    assert world.pids() == [(1001, 0)]
+
+
+def test_scan_looks_for_leftovers_only_before_the_first_start(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("a").mkdir()
+    world.scanner.scan()
+    monkeypatch.setattr(scanner, "_is_supervised", lambda _: pytest.fail("looked"))
+    world.scanner.scan()
+    world.dead = [(1001, 0)]
+    world.scanner.scan()
+    assert world.pids() == [(1002, 0)]

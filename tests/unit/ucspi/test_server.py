@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from pytools.base import signals
+from pytools.base.exits import Exit
 from pytools.process import child
 from pytools.process.resolver import Resolver
 from pytools.ucspi import worker
 from pytools.ucspi.arguments import Arguments
 from pytools.ucspi.connection import Config
-from pytools.ucspi.log import QUIET
+from pytools.ucspi.log import NORMAL, QUIET
 from pytools.ucspi.server import Server
 
 
@@ -54,3 +56,19 @@ def test_without_a_descriptor_for_a_channel_the_client_is_served_all_the_same(
     assert len(bodies) == 1
     assert server._running == 1
     assert server._children[4711].channel == -1
+
+
+def test_run_without_descriptors_for_a_pipe_is_fatal(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_pipe(numbers: object) -> None:
+        raise OSError(errno.EMFILE, "no descriptor")
+
+    monkeypatch.setattr(signals, "SelfPipe", no_pipe)
+    server._log.verbosity = NORMAL
+    with pytest.raises(Exit) as end:
+        server.run()
+    assert (end.value.code, end.value.text) == (
+        111,
+        b"tcpserver: fatal: unable to create pipe: process cannot open more files",
+    )

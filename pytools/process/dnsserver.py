@@ -1,0 +1,86 @@
+"""A DNS server as dnspython asks it, but over sockets that hear its refusal.
+
+The kernel hands an ICMP error ("port unreachable") to connected sockets only: dnspython's
+own wait in vain for a server that is not there. Only the resolver child loads this.
+"""
+
+from __future__ import annotations
+
+import socket  # noqa: TID253
+
+import dns.asyncquery  # noqa: TID253
+import dns.inet  # noqa: TID253
+import dns.message  # noqa: TID253
+import dns.nameserver  # noqa: TID253
+import dns.query  # noqa: TID253
+import dns.resolver  # noqa: TID253
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dns._asyncbackend import Backend
+
+
+def nobody_listens(error: Exception) -> bool:
+    """True if every server has refused, or cannot be reached."""
+    if not isinstance(error, dns.resolver.NoNameservers):
+        return False
+    errors = error.kwargs["errors"]
+    return all(isinstance(cause, OSError) for _, _, _, cause, _ in errors)
+
+
+class Server(dns.nameserver.Do53Nameserver):
+    """One server; what cannot reach it is an OSError at once."""
+
+    def query(
+        self,
+        request: dns.message.QueryMessage,
+        timeout: float,
+        source: str | None,
+        source_port: int,
+        max_size: bool,
+        one_rr_per_rrset: bool = False,
+        ignore_trailing: bool = False,
+    ) -> dns.message.Message:
+        """Ask, waiting."""
+        if max_size:
+            return super().query(request, timeout, source, source_port, max_size)
+        family = dns.inet.af_for_address(self.address)
+        there = dns.inet.low_level_address_tuple((self.address, self.port), family)
+        with socket.socket(family, socket.SOCK_DGRAM) as connected:
+            connected.setblocking(False)
+            connected.connect(there)
+            return dns.query.udp(
+                *(request, self.address, timeout, self.port),
+                sock=connected,
+                raise_on_truncation=True,
+                ignore_errors=True,
+                ignore_unexpected=True,
+            )
+
+    async def async_query(
+        self,
+        request: dns.message.QueryMessage,
+        timeout: float,
+        source: str | None,
+        source_port: int,
+        max_size: bool,
+        backend: Backend,
+        one_rr_per_rrset: bool = False,
+        ignore_trailing: bool = False,
+    ) -> dns.message.Message:
+        """Ask, letting others go on."""
+        if max_size:
+            return await super().async_query(
+                request, timeout, source, source_port, max_size, backend
+            )
+        family = dns.inet.af_for_address(self.address)
+        there = (self.address, self.port)
+        making = backend.make_socket(family, socket.SOCK_DGRAM, destination=there)  # type: ignore[no-untyped-call]  # not typed there
+        async with await making as connected:
+            return await dns.asyncquery.udp(
+                *(request, self.address, timeout, self.port),
+                sock=connected,
+                raise_on_truncation=True,
+                ignore_errors=True,
+                ignore_unexpected=True,
+            )
