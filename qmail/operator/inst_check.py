@@ -212,9 +212,7 @@ def check_up(service: str, findings: Findings) -> None:
     name = os.path.basename(service.removesuffix("/log"))
     log = {"qmail-send": "", "qmail-smtpd": "/smtpd"}.get(name)
     where = "/var/log/qmail-queued" if log is None else f"/var/log/qmail{log}"
-    findings.add(
-        f"{service} does not stay up", f"tail {where}/current"
-    )
+    findings.add(f"{service} does not stay up", f"tail {where}/current")
 
 
 def age_of(record: bytes) -> float:

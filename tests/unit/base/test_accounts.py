@@ -26,7 +26,7 @@ def test_account_that_is_missing_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", [errno.ENFILE, errno.EMFILE, errno.EIO, errno.ENOMEM, errno.ECONNREFUSED]
+    "code", [errno.ENFILE, errno.EMFILE, errno.EIO, errno.ENOMEM, errno.ETIMEDOUT]
 )
 def test_account_of_a_database_in_trouble_is_an_error(
     code: int, monkeypatch: pytest.MonkeyPatch
