@@ -126,18 +126,19 @@ def config_fast(home: str, fqdn: str) -> int:
     if not fqdn or fqdn.startswith((".", "-")) or any(c.isspace() for c in fqdn):
         print(f"config-fast: fatal: not a host name: {fqdn!r}", file=sys.stderr)
         return 100
-    print(f"Your fully qualified host name is {fqdn}.")
     control = Control(home)
-    put_names(control, fqdn)
+    control.put("me", fqdn)
     if control.kept:
-        # Half of an answer would be worse than none: nothing is added for a name that
-        # is not this server's.
+        # Half of an answer would be worse than none.
+        print("Nothing is changed.")
         return 1
+    print(f"Your fully qualified host name is {fqdn}.")
+    put_names(control, fqdn)
     control.add("locals", fqdn)
     control.add("rcpthosts", fqdn)
     print(f"Now qmail will refuse to accept SMTP messages except to {fqdn}.")
     print("Remember rcpthosts when you add names to locals or virtualdomains!")
-    return 0
+    return 1 if control.kept else 0
 
 
 def config(home: str) -> int:

@@ -17,6 +17,7 @@ from pytools.base.tai import unpack
 from qmail.operator import hier
 from qmail.operator.places import GROUPS, USERS, Owners, Places, SetupError
 
+STATUS_BYTES = 18
 SETTLED_SECONDS = 2
 """A service that has been up for longer does not die at its start."""
 GUIDE_SERVICES = ("qmail-send", "qmail-smtpd")
@@ -191,28 +192,45 @@ def check_services(places: Places, owners: Owners, findings: Findings) -> None:
 
 
 def check_up(service: str, findings: Findings) -> None:
-    """A service that is to be up is; one that dies again and again says why in its log."""
+    """A service that is to be up is; one that dies again and again says why in its log.
+
+    One that the operator has taken down (svc -d) is meant to be down.
+    """
+    if not is_supervised(service):
+        findings.add(f"{service} is not supervised", "package/install")
+        return
+    # It may have been started just now: look until it has had its time.
+    deadline = time.monotonic() + SETTLED_SECONDS + 1
+    while not is_settled(service):
+        if time.monotonic() > deadline:
+            name = os.path.basename(service.removesuffix("/log"))
+            log = {"qmail-send": "qmail", "qmail-smtpd": "qmail/smtpd"}.get(name, name)
+            findings.add(f"{service} does not stay up", f"tail /var/log/{log}/current")
+            return
+        time.sleep(0.2)
+
+
+def is_supervised(service: str) -> bool:
+    """True if a supervise has the service's ``ok`` open for reading, as for svok."""
+    try:
+        fd = os.open(f"{service}/supervise/ok", os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    os.close(fd)
+    return True
+
+
+def is_settled(service: str) -> bool:
+    """True if the service has been up for a while, or is not wanted up."""
     try:
         with open(f"{service}/supervise/status", "rb") as file:
             record = file.read()
     except OSError:
-        findings.add(f"{service} is not supervised", "package/install")
-        return
+        return False
+    if len(record) != STATUS_BYTES:
+        return False
     pid, want = int.from_bytes(record[12:16], "little"), record[17:18]
-    if want != b"u" or (pid and age_of(record) > SETTLED_SECONDS):
-        return
-    # It may have been started just now: look again when it has had its time.
-    deadline = time.monotonic() + SETTLED_SECONDS + 1
-    while time.monotonic() < deadline:
-        time.sleep(0.2)
-        with open(f"{service}/supervise/status", "rb") as file:
-            record = file.read()
-        if int.from_bytes(record[12:16], "little") and age_of(record) > SETTLED_SECONDS:
-            return
-    name = os.path.basename(service.removesuffix("/log"))
-    log = {"qmail-send": "", "qmail-smtpd": "/smtpd"}.get(name)
-    where = "/var/log/qmail-queued" if log is None else f"/var/log/qmail{log}"
-    findings.add(f"{service} does not stay up", f"tail {where}/current")
+    return want != b"u" or (pid != 0 and age_of(record) > SETTLED_SECONDS)
 
 
 def age_of(record: bytes) -> float:

@@ -108,6 +108,12 @@ def main(argv: list[str]) -> int:
     )
     try:
         report(places)
+    except PermissionError as error:
+        print(
+            f"instcheck: fatal: {error.filename} cannot be looked at", file=sys.stderr
+        )
+        print("...try: be root: sudo make check", file=sys.stderr)
+        return 111
     except (SetupError, OSError) as error:
         print(f"instcheck: fatal: {error}", file=sys.stderr)
         return 111

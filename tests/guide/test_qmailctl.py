@@ -201,3 +201,44 @@ def test_showctl_knows_every_file_but_the_guides_two(server: GuideServer) -> Non
     unknown = re.findall(r"^(\S+): I have no idea", text, re.MULTILINE)
     assert unknown == ["concurrencyincoming", "defaultdelivery"]
     assert f"\nme: My name is {HOST}.\n" in text
+
+
+def test_inst_check_names_a_service_that_does_not_stay_up(server: GuideServer) -> None:
+    server.run("svc -d /service/qmail-smtpd")
+    server.until(lambda: server.pid_of("qmail-smtpd") == 0, "qmail-smtpd down")
+    server.root.write(
+        "/tmp/holder.py",
+        "import signal, socket\ns = socket.create_server(('0.0.0.0', 25))\n"
+        "open('/tmp/held', 'w').close(); signal.pause()\n",
+    )
+    holder = server.root.start("exec python3 /tmp/holder.py")
+    try:
+        server.until(
+            lambda: server.run("ls /tmp/held", check=False).stdout, "the holder"
+        )
+        server.run("svc -u /service/qmail-smtpd")
+        done = server.run(
+            "cd /usr/local/src/netqmail-1.06 && sh inst_check", check=False
+        )
+    finally:
+        server.run("pkill -f /tmp/holder.py", check=False)
+        holder.wait(20)
+    assert "! /service/qmail-smtpd does not stay up\n" in done.stdout
+    assert "...try: tail /var/log/qmail/smtpd/current\n" in done.stdout
+    assert done.returncode == 1
+
+
+def test_config_fast_with_another_name_changes_nothing(server: GuideServer) -> None:
+    control = "/var/qmail/control"
+    names = (
+        f"cat {control}/me {control}/defaultdomain {control}/locals {control}/rcpthosts"
+    )
+    before = server.run(names).stdout
+    done = server.run(
+        "cd /usr/local/src/netqmail-1.06 && ./config-fast other.example.net",
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"Keeping {HOST} in control/me: you have it already.\n" in done.stdout
+    assert done.stdout.endswith("Nothing is changed.\n")
+    assert server.run(names).stdout == before

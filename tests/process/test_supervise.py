@@ -209,7 +209,7 @@ def test_supervise_killed_leaves_the_service_and_frees_the_lock(
         process.kill()
         process.wait(20)
         try:
-            assert process_state(pid) == "S"
+            until(lambda: process_state(pid) == "S")
             # The service holds no descriptor of its supervise, so the next one comes up.
             with supervised(service, program):
                 until(lambda: read_status(service).pid != pid and is_up(service))

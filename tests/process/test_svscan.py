@@ -259,7 +259,7 @@ def test_svscan_adopted_orphans_are_reaped(
             return set(supervises(init)) == {b"supervise s"}
 
         until(only_supervise)
-        assert services.process_state(init) == "S"
+        until(lambda: services.process_state(init) == "S")
     finally:
         process.kill()
         process.wait(20)
