@@ -9,6 +9,10 @@ from __future__ import annotations
 import errno
 import posix
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pytools.base.exits import Strerr
+
 ENTRY_BYTES = 256
 """More than a struct passwd takes anywhere."""
 STRINGS_BYTES = 16384
@@ -65,6 +69,17 @@ def by_name(name: bytes) -> Account | None:
         found.pw_dir.encode("utf-8", "surrogateescape"),
         found.pw_shell.encode("utf-8", "surrogateescape"),
     )
+
+
+def wanted(name: bytes, strerr: Strerr) -> Account:
+    """The account that a program's argument names; without it the program ends, 111."""
+    try:
+        account = by_name(name)
+    except OSError as error:
+        raise strerr.fatal(b"unable to look up ", name, error=error) from None
+    if account is None:
+        raise strerr.fatal(b"unknown account ", name)
+    return account
 
 
 def _why_missing(name: bytes) -> int:

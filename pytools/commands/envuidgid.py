@@ -22,12 +22,7 @@ def main(argv: list[bytes]) -> int:
     """Set the two variables, then become the program."""
     if len(argv) < 3:
         raise STRERR.usage(b"envuidgid account child")
-    try:
-        account = accounts.by_name(argv[1])
-    except OSError as error:
-        raise STRERR.fatal(b"unable to look up ", argv[1], error=error) from None
-    if account is None:
-        raise STRERR.fatal(b"unknown account ", argv[1])
+    account = accounts.wanted(argv[1], STRERR)
     numbers: dict[bytes, bytes | None] = {
         b"GID": b"%d" % account.gid,
         b"UID": b"%d" % account.uid,

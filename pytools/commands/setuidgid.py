@@ -21,12 +21,7 @@ def main(argv: list[bytes]) -> int:
     """Become the account, then the program."""
     if len(argv) < 3:
         raise STRERR.usage(b"setuidgid account child")
-    try:
-        account = accounts.by_name(argv[1])
-    except OSError as error:
-        raise STRERR.fatal(b"unable to look up ", argv[1], error=error) from None
-    if account is None:
-        raise STRERR.fatal(b"unknown account ", argv[1])
+    account = accounts.wanted(argv[1], STRERR)
     try:
         accounts.set_gid(account.gid)
     except OSError as error:
