@@ -14,6 +14,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pytools.base.seams import Fs
 
+_FILE_TYPE = 0o170000
+_ORDINARY = (0o100000, 0o120000, 0o040000)
+"""Files, symbolic links, directories: what unlink takes, or says itself what it is."""
+_NEW = (
+    posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
+)
+
 
 def sync_dir(path: bytes, fs: Fs = posix) -> None:
     """Make the entries of the directory ``path`` durable."""
@@ -30,6 +37,29 @@ def parent(path: bytes) -> bytes:
     return head or (b"/" if slash else b".")
 
 
+def create_anew(path: bytes, mode: int, fs: Fs = posix) -> int:
+    """A new file for writing; what a crash left under its name goes, a device stays.
+
+    SECURITY: never another's file: in a directory of somebody else the name could be a
+    link to any. COMPAT: the originals write through it.
+    """
+    try:
+        return fs.open(path, _NEW, mode)
+    except FileExistsError:
+        if _is_special(path, fs):
+            raise
+        fs.unlink(path)
+        return fs.open(path, _NEW, mode)
+
+
+def _is_special(path: bytes, fs: Fs) -> bool:
+    fd = fs.open(path, posix.O_PATH | posix.O_NOFOLLOW | posix.O_CLOEXEC)
+    try:
+        return fs.fstat(fd).st_mode & _FILE_TYPE not in _ORDINARY
+    finally:
+        fs.close(fd)
+
+
 def replace(
     path: bytes, data: bytes, *, tmp: bytes, mode: int = 0o644, fs: Fs = posix
 ) -> None:
@@ -37,9 +67,7 @@ def replace(
 
     Written to ``tmp`` (in the same directory), fsynced, renamed, the directory fsynced.
     """
-    fd = fs.open(
-        tmp, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, mode
-    )
+    fd = create_anew(tmp, mode, fs)
     try:
         view = memoryview(data)
         while view:

@@ -125,6 +125,8 @@ def _noted(number: int, frame: object) -> None:
 class SelfPipe:
     """Signals as bytes in a pipe: poll ``fd``, then ``drain``.
 
+    Signals that whoever started us left blocked are unblocked: they are waited for.
+
     One a process at a time. ``close`` gives the signals their default action.
     """
 
@@ -138,6 +140,7 @@ class SelfPipe:
             _signal.signal(number, _noted)
             # A system call that a signal interrupts goes on (PEP 475), the loop learns
             # of the signal from the pipe.
+        unblock(self._signals)
 
     def drain(self) -> list[int]:
         """The numbers of the signals that came since the last call."""

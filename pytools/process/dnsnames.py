@@ -23,17 +23,12 @@ import dns.resolver  # noqa: TID253
 import dns.reversename  # noqa: TID253
 
 from pytools.base.environment import environ
-from pytools.base.netstring import encode
+from pytools.process.dnsanswers import DnsPermanent, DnsTemporary, bounded
 from pytools.process.dnsserver import Server, nobody_listens
-from pytools.process.resolver import DnsPermanent, DnsTemporary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    Question = tuple[dns.name.Name, dns.rdatatype.RdataType]
-    Lookup = Generator[tuple[float, Question], dns.resolver.Answer, list[bytes]]
-    """What to wait and to ask, the answer or an error thrown in, and the items."""
+    from pytools.process.dnsanswers import Answer, Enough, Query
 
 LIMIT_SECONDS = 20.0
 """The whole look-up. COMPAT: the originals' four rounds, of 1, 3, 11 and 45 seconds, hold
@@ -42,6 +37,8 @@ TRY_SECONDS = 5.0
 """One server's time to answer one packet."""
 ROUND_PAUSES = (0.0, 0.3)
 """Before each round of asking, where all the servers refuse: one may be restarting."""
+SEARCHED = (b"host", b"host6")
+"""Kinds whose names are tried with the search list of resolv.conf."""
 CNAMES = 16
 CACHED_ANSWERS = 10_000
 UDP_BYTES = 1232
@@ -50,6 +47,7 @@ TYPES = {
     b"a": dns.rdatatype.A,
     b"aaaa": dns.rdatatype.AAAA,
     b"host": dns.rdatatype.A,
+    b"host6": dns.rdatatype.AAAA,
     b"mx": dns.rdatatype.MX,
     b"ptr": dns.rdatatype.PTR,
     b"txt": dns.rdatatype.TXT,
@@ -116,11 +114,13 @@ def to_dot(name: dns.name.Name) -> bytes:
     return b".".join(shown) or b"."
 
 
-def _question(kind: bytes, name: bytes) -> Question:
+def _question(
+    kind: bytes, name: bytes
+) -> tuple[dns.name.Name, dns.rdatatype.RdataType]:
     if kind not in TYPES:
         raise DnsTemporary
     if kind != b"ptr":
-        return from_dot(name, absolute=kind != b"host"), TYPES[kind]
+        return from_dot(name, absolute=kind not in SEARCHED), TYPES[kind]
     try:
         return dns.reversename.from_address(name.decode("ascii")), TYPES[kind]
     except (ValueError, dns.exception.DNSException):
@@ -137,56 +137,21 @@ def _items(kind: bytes, answer: dns.resolver.Answer) -> list[bytes]:
     return [r.address.encode("ascii") for r in answer]
 
 
-def _look_up(kind: bytes, name: bytes) -> Lookup:
-    """The questions of a look-up, one after the other, without any I/O."""
-    wanted, rdtype = _question(kind, name)
-    for _ in range(CNAMES):
-        answer = yield from _asked((wanted, rdtype))
-        if answer.rrset is not None:
-            return _items(kind, answer)
-        if answer.canonical_name in (wanted, answer.qname):
-            return []
-        wanted = answer.canonical_name
-    raise DnsTemporary
-
-
-def _asked(
-    question: Question,
-) -> Generator[tuple[float, Question], dns.resolver.Answer, dns.resolver.Answer]:
-    """One question, asked again where nobody listens. DnsPermanent, DnsTemporary."""
-    for pause in ROUND_PAUSES:
-        try:
-            return (yield pause, question)
-        except (dns.exception.DNSException, OSError) as error:
-            if not nobody_listens(error):
-                raise translated(error) from None
-    raise DnsTemporary
-
-
-def translated(error: Exception) -> Exception:
-    """What a failure of dnspython means to those who ask."""
-    if isinstance(error, dns.resolver.NXDOMAIN | dns.resolver.YXDOMAIN):
-        return DnsPermanent()
-    return DnsTemporary()
-
-
 class Names:
     """Where to ask: the servers, read again when resolv.conf changes."""
 
-    __slots__ = ("_read", "_servers", "blocking", "limit", "waiting")
+    __slots__ = ("_read", "_servers", "limit", "resolver")
 
     def __init__(
         self, servers: list[tuple[str, int]] | None, limit: float = LIMIT_SECONDS
     ) -> None:
         self.limit = limit
-        self.blocking = dns.resolver.Resolver(configure=False)
-        self.waiting = dns.asyncresolver.Resolver(configure=False)
+        self.resolver = dns.asyncresolver.Resolver(configure=False)
+        self.resolver.timeout = TRY_SECONDS
+        self.resolver.use_edns(0, 0, UDP_BYTES)
+        self.resolver.cache = dns.resolver.LRUCache(CACHED_ANSWERS)
         self._servers = servers or parse_servers(environ.get(b"DNSCACHEIP", b""))
         self._read: object = None
-        for resolver in (self.blocking, self.waiting):
-            resolver.timeout = TRY_SECONDS
-            resolver.use_edns(0, 0, UDP_BYTES)
-            resolver.cache = dns.resolver.LRUCache(CACHED_ANSWERS)
 
     def refresh(self) -> None:
         """Take over what is new in resolv.conf."""
@@ -198,74 +163,90 @@ class Names:
         if version == self._read:
             return
         self._read = version
-        for resolver in (self.blocking, self.waiting):
-            try:
-                resolver.read_resolv_conf(RESOLV_CONF)
-                found = [(str(address), 53) for address in resolver.nameservers]
-            except (dns.exception.DNSException, OSError, ValueError):
-                found = [("127.0.0.1", 53)]
-            servers = self._servers or found
-            resolver.nameservers = [Server(*server) for server in servers]
+        try:
+            self.resolver.read_resolv_conf(RESOLV_CONF)
+            found = [(str(address), 53) for address in self.resolver.nameservers]
+        except (dns.exception.DNSException, OSError, ValueError):
+            found = [("127.0.0.1", 53)]
+        servers = self._servers or found
+        self.resolver.nameservers = [Server(*server) for server in servers]
 
 
-def answer(names: Names, kind: bytes, name: bytes) -> bytes:
-    """Look up, waiting; the encoded answer."""
+async def answer(names: Names, kind: bytes, name: bytes) -> Answer:
+    """Look a name up, letting other look-ups go on meanwhile."""
     names.refresh()
-    deadline = time.monotonic() + names.limit
-    lookup = _look_up(kind, name)
     try:
-        pause, question = next(lookup)
-        while True:
-            if pause:
-                time.sleep(pause)
-            try:
-                found = names.blocking.resolve(
-                    *question,
-                    raise_on_no_answer=False,
-                    search=kind == b"host",
-                    lifetime=deadline - time.monotonic(),
-                )
-            except (dns.exception.DNSException, OSError) as error:
-                pause, question = lookup.throw(error)
-            else:
-                pause, question = lookup.send(found)
-    except StopIteration as end:
-        return encode_answer(end.value)
+        return bounded(await _look_up(names, kind, name))
     except DnsPermanent:
-        return encode(b"D")
+        return DnsPermanent()
     except DnsTemporary:
-        return encode(b"Z")
+        return DnsTemporary()
 
 
-async def answer_soon(names: Names, kind: bytes, name: bytes) -> bytes:
-    """Look up, letting other look-ups go on meanwhile; the encoded answer."""
-    names.refresh()
+async def answer_many(
+    names: Names, queries: list[Query], seconds: float, enough: Enough
+) -> list[Answer | None]:
+    """Look all of them up at once; None for what was not waited for."""
+    answers: list[Answer | None] = [None] * len(queries)
+
+    async def one(index: int) -> None:
+        answers[index] = await answer(names, *queries[index])
+
+    deadline = time.monotonic() + seconds
+    waiting = {asyncio.create_task(one(index)) for index in range(len(queries))}
+    while waiting and not enough(answers) and (left := deadline - time.monotonic()) > 0:
+        done, waiting = await asyncio.wait(
+            waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in done:
+            task.result()
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    return answers
+
+
+async def _look_up(names: Names, kind: bytes, name: bytes) -> list[bytes]:
+    """The items of a name. DnsPermanent, DnsTemporary."""
     deadline = time.monotonic() + names.limit
-    lookup = _look_up(kind, name)
-    try:
-        pause, question = next(lookup)
-        while True:
-            if pause:
-                await asyncio.sleep(pause)
-            try:
-                found = await names.waiting.resolve(
-                    *question,
-                    raise_on_no_answer=False,
-                    search=kind == b"host",
-                    lifetime=deadline - time.monotonic(),
-                )
-            except (dns.exception.DNSException, OSError) as error:
-                pause, question = lookup.throw(error)
-            else:
-                pause, question = lookup.send(found)
-    except StopIteration as end:
-        return encode_answer(end.value)
-    except DnsPermanent:
-        return encode(b"D")
-    except DnsTemporary:
-        return encode(b"Z")
+    wanted, rdtype = _question(kind, name)
+    for _ in range(CNAMES):
+        found = await _ask(names, wanted, rdtype, kind in SEARCHED, deadline)
+        if found.rrset is not None:
+            return _items(kind, found)
+        if found.canonical_name in (wanted, found.qname):
+            return []
+        wanted = found.canonical_name
+    raise DnsTemporary
 
 
-def encode_answer(items: list[bytes]) -> bytes:
-    """An answer that read_answer understands."""
-    return encode(b"K") + b"".join(encode(item) for item in items)
+async def _ask(
+    names: Names,
+    wanted: dns.name.Name,
+    rdtype: dns.rdatatype.RdataType,
+    search: bool,
+    deadline: float,
+) -> dns.resolver.Answer:
+    """One question, asked again where nobody listens. DnsPermanent, DnsTemporary."""
+    for pause in ROUND_PAUSES:
+        if pause:
+            await asyncio.sleep(pause)
+        try:
+            return await names.resolver.resolve(
+                wanted,
+                rdtype,
+                raise_on_no_answer=False,
+                search=search,
+                lifetime=deadline - time.monotonic(),
+            )
+        except (dns.exception.DNSException, OSError) as error:
+            if not nobody_listens(error):
+                raise translated(error) from None
+    raise DnsTemporary
+
+
+def translated(error: Exception) -> Exception:
+    """What a failure of dnspython means to those who ask."""
+    if isinstance(error, dns.resolver.NXDOMAIN | dns.resolver.YXDOMAIN):
+        return DnsPermanent()
+    return DnsTemporary()

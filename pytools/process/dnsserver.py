@@ -12,7 +12,6 @@ import dns.asyncquery  # noqa: TID253
 import dns.inet  # noqa: TID253
 import dns.message  # noqa: TID253
 import dns.nameserver  # noqa: TID253
-import dns.query  # noqa: TID253
 import dns.resolver  # noqa: TID253
 
 TYPE_CHECKING = False
@@ -31,32 +30,6 @@ def nobody_listens(error: Exception) -> bool:
 class Server(dns.nameserver.Do53Nameserver):
     """One server; what cannot reach it is an OSError at once."""
 
-    def query(
-        self,
-        request: dns.message.QueryMessage,
-        timeout: float,
-        source: str | None,
-        source_port: int,
-        max_size: bool,
-        one_rr_per_rrset: bool = False,
-        ignore_trailing: bool = False,
-    ) -> dns.message.Message:
-        """Ask, waiting."""
-        if max_size:
-            return super().query(request, timeout, source, source_port, max_size)
-        family = dns.inet.af_for_address(self.address)
-        there = dns.inet.low_level_address_tuple((self.address, self.port), family)
-        with socket.socket(family, socket.SOCK_DGRAM) as connected:
-            connected.setblocking(False)
-            connected.connect(there)
-            return dns.query.udp(
-                *(request, self.address, timeout, self.port),
-                sock=connected,
-                raise_on_truncation=True,
-                ignore_errors=True,
-                ignore_unexpected=True,
-            )
-
     async def async_query(
         self,
         request: dns.message.QueryMessage,
@@ -68,7 +41,7 @@ class Server(dns.nameserver.Do53Nameserver):
         one_rr_per_rrset: bool = False,
         ignore_trailing: bool = False,
     ) -> dns.message.Message:
-        """Ask, letting others go on."""
+        """Ask, letting others go on meanwhile."""
         if max_size:
             return await super().async_query(
                 request, timeout, source, source_port, max_size, backend

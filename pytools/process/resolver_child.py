@@ -19,7 +19,8 @@ from _operator import _compare_digest
 from pytools.base import runtime, signals
 from pytools.base.netstring import Decoder, Malformed
 from pytools.process import title
-from pytools.process.dnsnames import Names, answer_soon
+from pytools.process.dnsanswers import encode_answer
+from pytools.process.dnsnames import Names, answer
 
 REQUEST_SECONDS = 5
 REQUEST_BYTES = 4096
@@ -90,14 +91,37 @@ class Service:
                     return
             finally:
                 self._known(uid)
-            async with self._room:
-                answer = await answer_soon(self._names, kind, name)
+            found = await self._look_up_for(connection, kind, name)
             async with asyncio.timeout(REQUEST_SECONDS):
-                await self._loop.sock_sendall(connection, answer)
+                await self._loop.sock_sendall(connection, found)
         except (OSError, EOFError, Malformed):
             pass
         finally:
             connection.close()
+
+    async def _look_up_for(
+        self, connection: socket.socket, kind: bytes, name: bytes
+    ) -> bytes:
+        """The encoded answer. EOFError when the client waits no longer.
+
+        Who has what he needs hangs up; his query must not take up room until a dead
+        server's time is over, or the queries of all others wait behind it.
+        """
+        looking = asyncio.create_task(self._look_up(kind, name))
+        leaving = asyncio.create_task(self._loop.sock_recv(connection, 1))
+        try:
+            await asyncio.wait((looking, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if not looking.done():
+                raise EOFError
+            return looking.result()
+        finally:
+            looking.cancel()
+            leaving.cancel()
+            await asyncio.gather(looking, leaving, return_exceptions=True)
+
+    async def _look_up(self, kind: bytes, name: bytes) -> bytes:
+        async with self._room:
+            return encode_answer(await answer(self._names, kind, name))
 
     async def _read_request(self, connection: socket.socket) -> list[bytes]:
         decoder = Decoder(REQUEST_BYTES)

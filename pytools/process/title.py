@@ -70,7 +70,11 @@ def load() -> None:
             sys.modules[_NAME] = module
             # It finds the memory of the command line at its first call, and only while
             # the environment lies where the kernel put it.
-            module.getproctitle()
+            try:
+                module.getproctitle()
+            except UnicodeDecodeError:
+                # Words that are no UTF-8; it has found them all the same.
+                pass
             return
 
 

@@ -212,24 +212,19 @@ def test_child_ends_with_its_parent(server: DnsServer) -> None:
 
 def test_stranger_without_token_is_hung_up_on(parent: Parent) -> None:
     pid = int(parent.do("start"))
-    parent.do("ask a alone.test")
-    names = resolver_names()
-    assert names
-    for name in names:
-        with socket.socket(socket.AF_UNIX) as stranger:
-            stranger.settimeout(20)
-            stranger.connect(name)
-            stranger.sendall(b"3:xxx,1:a,9:host.test,")
-            assert stranger.recv(100) == b""
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.settimeout(20)
+        stranger.connect(socket_of(parent))
+        stranger.sendall(b"3:xxx,1:a,9:host.test,")
+        assert stranger.recv(100) == b""
     assert is_alive(pid)
 
 
 def test_strangers_beyond_the_limit_of_their_uid_are_hung_up_on(
     parent: Parent, as_root: None
 ) -> None:
-    before = resolver_names()
     parent.do("start")
-    (name,) = resolver_names() - before
+    name = socket_of(parent)
     strangers = [socket.socket(socket.AF_UNIX) for _ in range(STRANGERS_OF_ONE + 20)]
     with ExitStack() as stack:
         for stranger in strangers:
@@ -262,6 +257,20 @@ def connect_as_nobody(stranger: socket.socket, name: str) -> None:
         os.seteuid(own_uid)
 
 
+def socket_of(parent: Parent) -> str:
+    """The name of the parent's socket, among those of all parents of this machine."""
+    for name in resolver_names():
+        with socket.socket(socket.AF_UNIX) as stranger:
+            try:
+                stranger.connect(name)
+            except OSError:
+                continue
+            who = stranger.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            if int.from_bytes(who[:4], sys.byteorder) == parent.process.pid:
+                return name
+    raise AssertionError("no socket of the parent")
+
+
 def resolver_names() -> set[str]:
     with open("/proc/net/unix") as file:
         names = [line.split()[-1] for line in file if "pyqmail-resolver-" in line]
@@ -279,6 +288,92 @@ def test_silent_server_delays_nobody_else(parent: Parent, server: DnsServer) -> 
     assert time.monotonic() - began < TRY_SECONDS
     for pid in slow:
         assert parent.do(f"stop {pid}") == "9"
+
+
+def test_child_carries_nothing_for_tls(parent: Parent) -> None:
+    pid = parent.do("start")
+    assert items(parent.do("ask a alone.test")) == [b"192.0.2.3"]
+    with open(f"/proc/{pid}/maps") as maps:
+        text = maps.read()
+    assert "/_ssl." not in text
+    assert "python" in text
+
+
+MANY = "a:alone.test txt:nosuch.test aaaa:host.test a:fail.test mx:alone.test"
+MANY_ANSWERS = [[b"192.0.2.3"], "DnsPermanent", [b"2001:db8::1"], "DnsTemporary", []]
+
+
+@pytest.mark.parametrize("how", ["child", "itself", "limited"])
+def test_many_are_asked_at_once_and_answered_in_their_order(
+    parent: Parent, how: str
+) -> None:
+    if how == "child":
+        parent.do("start")
+    if how == "limited":
+        parent.do("limit 5000000")
+    assert eval(parent.do(f"many 20 5 {MANY}")) == MANY_ANSWERS
+    began = time.monotonic()
+    # One more, that is never answered: not waited for where the others are enough.
+    found = eval(parent.do(f"many 20 5 a:silent.test {MANY}"))
+    assert found == [None, *MANY_ANSWERS]
+    assert time.monotonic() - began < TRY_SECONDS
+    # And else no longer than the time that there is for all.
+    found = eval(parent.do("many 1.5 9 a:alone.test a:silent.test"))
+    assert found == [[b"192.0.2.3"], None]
+    assert 1.5 <= time.monotonic() - began < 2 * TRY_SECONDS
+    assert parent.do("modules") == "[]"
+
+
+def test_many_find_the_child_that_died_early_gone(parent: Parent) -> None:
+    parent.do("start")
+    parent.do("kill")
+    assert eval(parent.do(f"many 20 5 {MANY}")) == MANY_ANSWERS
+
+
+def test_more_queries_than_strangers_are_let_in_are_all_answered(
+    parent: Parent,
+) -> None:
+    parent.do("start")
+    count = 3 * STRANGERS_OF_ONE
+    found = eval(parent.do(f"many 20 {count}" + " a:alone.test" * count))
+    assert found == [[b"192.0.2.3"]] * count
+    assert parent.do("modules") == "[]"
+
+
+def test_queries_that_were_given_up_leave_room_for_others(parent: Parent) -> None:
+    parent.do("start")
+    parent.do("ask a alone.test")
+    queries = " a:silent.test" * 150
+    for _ in range(4):
+        assert eval(parent.do(f"many 0.2 150{queries}")) == [None] * 150
+    began = time.monotonic()
+    assert eval(parent.do("many 20 1 a:nosuch.test")) == ["DnsPermanent"]
+    # One try at the silent server takes TRY_SECONDS.
+    assert time.monotonic() - began < TRY_SECONDS
+
+
+def test_few_descriptors_are_enough_for_many_queries(
+    parent: Parent, server: DnsServer
+) -> None:
+    parent.do("start")
+    parent.do("ask a alone.test")
+    server.asked.clear()
+    parent.do("files 12")
+    found = eval(parent.do("many 20 30" + " a:alone.test" * 30))
+    assert found == [[b"192.0.2.3"]] * 30
+    # The child remembers the answer; who looked it up alone would have asked.
+    assert server.asked == []
+
+
+def test_addresses_of_both_families_are_found(parent: Parent) -> None:
+    parent.do("start")
+    both = [b"192.0.2.1", b"192.0.2.2", b"2001:db8::1"]
+    assert sorted(eval(parent.do("ask addresses host.test."))) == both
+    assert eval(parent.do("ask qualified6 host.test.")) == both[2:]
+    assert eval(parent.do("ask addresses alone.test.")) == [b"192.0.2.3"]
+    assert parent.do("ask addresses nosuch.test.") == "DnsPermanent"
+    assert parent.do("ask addresses fail.test.") == "DnsTemporary"
+    assert eval(parent.do("ask addresses parts.test.")) == []
 
 
 @pytest.mark.parametrize(

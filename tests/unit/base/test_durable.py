@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +53,28 @@ def test_replace_takes_over_what_a_crash_left_in_tmp() -> None:
     fs.close(fd)
     durable.replace(b"dir/file", b"new", tmp=b"dir/tmp", fs=fs)
     assert fs.content(b"dir/file") == b"new"
+
+
+@pytest.mark.parametrize("make", [os.symlink, os.link])
+def test_replace_writes_through_no_link(
+    make: Callable[[Path, Path], None], tmp_path: Path
+) -> None:
+    (tmp_path / "precious").write_bytes(b"precious")
+    make(tmp_path / "precious", tmp_path / "tmp")
+    path, tmp = os.fsencode(tmp_path / "file"), os.fsencode(tmp_path / "tmp")
+    durable.replace(path, b"new", tmp=tmp)
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert not (tmp_path / "file").is_symlink()
+
+
+def test_replace_leaves_special_files_alone(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "tmp")
+    path, tmp = os.fsencode(tmp_path / "file"), os.fsencode(tmp_path / "tmp")
+    with pytest.raises(FileExistsError):
+        durable.replace(path, b"new", tmp=tmp)
+    assert (tmp_path / "tmp").is_fifo()
+    assert not (tmp_path / "file").exists()
 
 
 @pytest.mark.parametrize(

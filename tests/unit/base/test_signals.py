@@ -31,6 +31,16 @@ def test_signals_are_read_from_the_pipe_in_a_child() -> None:
     assert in_child(work) == repr(([[], [1, 15]], True, True)).encode()
 
 
+def test_signals_that_were_left_blocked_are_heard() -> None:
+    def work() -> bytes:
+        signals.block([signals.SIGTERM])
+        pipe = signals.SelfPipe([signals.SIGTERM])
+        os.kill(os.getpid(), signal.SIGTERM)
+        return b"%d" % len(select.select([pipe.fd], [], [], 10)[0])
+
+    assert in_child(work) == b"1"
+
+
 def test_flood_of_signals_does_not_block_nor_kill() -> None:
     def work() -> bytes:
         pipe = signals.SelfPipe([signals.SIGUSR1])
