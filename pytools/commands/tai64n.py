@@ -22,7 +22,8 @@ def main(argv: list[bytes]) -> int:
             end = block.rfind(b"\n") + 1
             lines, rest = block[:end], block[end:]
             if lines:
-                lines = label_lines(lines, time.time_ns, mid_line=in_line)
+                labelled = label_lines(lines, time.time_ns(), mid_line=in_line)
+                lines = b"\n".join([*labelled, b""])
                 in_line = False
             if rest and not in_line:
                 rest = label(time.time_ns()) + rest

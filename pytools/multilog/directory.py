@@ -33,6 +33,8 @@ def cut(data: bytes, at: int, fill: int, size: int) -> tuple[int, bool]:
 
     ``fill`` bytes, fewer than ``size``, are in the file already. A write that only
     fills it does not end it: what comes next finds no room.
+    COMPAT: the first newline that is far enough ends the file; for the original it is
+    the last one in the 512 bytes that it writes at once.
     """
     room = size - fill
     if len(data) - at < room - MARGIN:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 STDIN = 0
 STDERR = 2
+BLOCK = 16384
+"""Read at a time. PERF: 110 MB a second with ``t``, 131 with 64 KB (the original 71);
+but what has been read and not written is lost by SIGKILL, so no more than pays."""
 
 
 class Loop:
@@ -71,7 +74,7 @@ class Loop:
                 continue
             try:
                 # Once leaving, byte by byte: none after the newline may be taken.
-                block = posix.read(STDIN, 1 if self._leaving else fds.BLOCK)
+                block = posix.read(STDIN, 1 if self._leaving else BLOCK)
             except BlockingIOError:
                 continue
             except OSError:

@@ -67,7 +67,8 @@ def process(files: LogFiles, processor: bytes, run: RunProcessor) -> None:
 def _settle(files: LogFiles, file: bytes) -> None:
     """Make what the processor wrote durable; then say so in the mode of processed."""
     fd = files.insist(
-        lambda: files.open(file, APPEND),
+        # Made here only if the processor took its name away: 0600, as in the original.
+        lambda: files.open(file, APPEND, 0o600),
         *(b"unable to create ", files.name, b"/", file),
     )
     files.sync(fd, file)

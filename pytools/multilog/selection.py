@@ -11,16 +11,20 @@ PERF         each action goes over all lines of a block before the next action d
 
 from __future__ import annotations
 
-from itertools import compress
+from itertools import compress, groupby
 
 from pytools.multilog.lines import WINDOW
-from pytools.multilog.pattern import compile_pattern
+from pytools.multilog.pattern import AnyOf
 from pytools.multilog.script import ALERT, DESELECT, DIRECTORY, SELECT, STATUS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytools.multilog.lines import Chunk
     from pytools.multilog.script import Script
+
+    Text = Callable[[], bytes]
 
 ALERT_SIZE = 200
 STATUS_SIZE = 1001
@@ -39,9 +43,7 @@ class Sorter:
     )
 
     def __init__(self, script: Script) -> None:
-        self._actions = [
-            (kind, compile_pattern(argument)) for kind, argument in script.actions
-        ]
+        self._actions = joined(script.actions)
         self._count = len(script.directories)
         # PERF: without a pattern, an alert or a status every line goes everywhere, and
         # a block need not be taken apart.
@@ -53,18 +55,20 @@ class Sorter:
     def sort(self, chunk: Chunk) -> list[bytes]:
         """What each log directory gets of the chunk."""
         if self._plain:
-            return [chunk.tail + chunk.lines + chunk.head] * self._count
+            return [chunk.tail + chunk.text() + chunk.head] * self._count
         output = [b""] * self._count
         if chunk.tail:
             for place in compress(range(self._count), self._long_line_to):
                 output[place] = chunk.tail
-        if chunk.lines:
-            lines = chunk.lines[:-1].split(b"\n")
-            for place, selected in enumerate(self._judge(lines)):
-                chosen = [*compress(lines, selected), b""]
-                output[place] += b"\n".join(chosen)
+        if lines := chunk.rows():
+            for place, selected in enumerate(self._judge(lines, chunk.text)):
+                if all(selected):
+                    output[place] += chunk.text()
+                else:
+                    output[place] += b"\n".join([*compress(lines, selected), b""])
         if chunk.head:
-            self._long_line_to = [flags[0] for flags in self._judge([chunk.head])]
+            judged = self._judge([chunk.head], lambda: chunk.head)
+            self._long_line_to = [selected[0] for selected in judged]
             for place in compress(range(self._count), self._long_line_to):
                 output[place] += chunk.head
         return output
@@ -79,7 +83,7 @@ class Sorter:
         statuses, self._statuses = self._statuses, []
         return statuses
 
-    def _judge(self, lines: list[bytes]) -> list[list[bool]]:
+    def _judge(self, lines: list[bytes], text: Text) -> list[list[bool]]:
         """For each directory, which lines it gets; notes what e and = want."""
         if max(map(len, lines)) > WINDOW:
             lines = [line[:WINDOW] for line in lines]
@@ -89,16 +93,10 @@ class Sorter:
         statuses: list[tuple[int, int, bytes]] = []
         place = 0
         for kind, matches in self._actions:
-            if kind == DESELECT:
-                selected = [
-                    flag and not matches(line)
-                    for flag, line in zip(selected, lines, strict=True)
-                ]
-            elif kind == SELECT:
-                selected = [
-                    flag or matches(line)
-                    for flag, line in zip(selected, lines, strict=True)
-                ]
+            if kind == SELECT:
+                selected = _more(selected, matches, lines, text)
+            elif kind == DESELECT:
+                selected = _fewer(selected, matches, lines, text)
             elif kind == DIRECTORY:
                 directories.append(selected)
             elif kind == ALERT:
@@ -115,6 +113,50 @@ class Sorter:
         self._alerts += [_alert(line) for _, line in alerts]
         self._statuses += [(place, content) for _, place, content in statuses]
         return directories
+
+
+def _more(
+    selected: list[bool], matches: AnyOf, lines: list[bytes], text: Text
+) -> list[bool]:
+    """With the lines that match. PERF: asks only if that could change anything."""
+    if all(selected):
+        return selected
+    if matches.everything:
+        return [True] * len(lines)
+    found = matches(lines, text)
+    if not any(selected):
+        return found
+    return [old or new for old, new in zip(selected, found, strict=True)]
+
+
+def _fewer(
+    selected: list[bool], matches: AnyOf, lines: list[bytes], text: Text
+) -> list[bool]:
+    """Without the lines that match."""
+    if not any(selected):
+        return selected
+    if matches.everything:
+        return [False] * len(lines)
+    found = matches(lines, text)
+    if not any(found):
+        return selected
+    return [old and not new for old, new in zip(selected, found, strict=True)]
+
+
+def joined(actions: list[tuple[bytes, bytes]]) -> list[tuple[bytes, AnyOf]]:
+    """The actions with their patterns; those of one kind in a row are one action."""
+    result = []
+    for kind, group in groupby(actions, key=_kind):
+        arguments = [argument for _, argument in group]
+        if kind in (SELECT, DESELECT):
+            result.append((kind, AnyOf(arguments)))
+        else:
+            result += [(kind, AnyOf([]))] * len(arguments)
+    return result
+
+
+def _kind(action: tuple[bytes, bytes]) -> bytes:
+    return action[0]
 
 
 def _row(effect: tuple[int, bytes] | tuple[int, int, bytes]) -> int:

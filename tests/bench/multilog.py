@@ -13,6 +13,8 @@ from tests.bench.table import Contender, Row, measure
 
 BENCH = "MB a second, lines of 100 bytes, s16777215 n3"
 MEGABYTES = 48
+WORDS = ("abort", "bad", "crash", "die", "error", "fatal", "hup", "ill", "kill", "lost")
+RARE = [f"-*{word}*" for word in WORDS]
 LINE = b"status: local 1/10 remote 3/20 ".ljust(99, b"x") + b"\n"
 
 
@@ -27,7 +29,11 @@ def rows() -> list[Row]:
             for case, script in (
                 ("plain", []),
                 ("t", ["t"]),
-                ("t, two patterns", ["t", "-*", "+status: *"]),
+                ("two patterns", ["-*", "+status: *"]),
+                ("t, two patterns, none pass", ["t", "-*", "+status: *"]),
+                ("t, two patterns, all pass", ["t", "-*", "+* status: *"]),
+                ("t, ten patterns of rare words", ["t", *RARE]),
+                ("e of no line, and a pattern with stars", ["-*l*1/10*", "e"]),
             ):
                 contenders = {"": contender(programs.path("multilog"), script, place)}
                 if theirs:
