@@ -1,10 +1,12 @@
 """svscanboot: start svscan in a clean room, with its messages where ps shows them.
 
-Contract     svscanboot [ -k ] [ directory ] (default /service). Descriptors 0 to 2
-             become /dev/null, the environment becomes PATH alone; supervises left over
-             there are told to stop and leave, with -k they are kept; then this process
-             is svscan, and its child, by a pipe from descriptors 1 and 2, readproctitle.
-Process 1    works as such: svscan keeps this process's id and reaps what comes.
+Contract     svscanboot [ -k ] [ -t seconds ] [ directory ] (default /service).
+             Descriptors 0 to 2 become /dev/null, the environment becomes PATH alone;
+             supervises left over there are told to stop and leave, with -k they are
+             kept; then this process is svscan (with -t, if given), and its child, by a
+             pipe from descriptors 1 and 2, readproctitle.
+Process 1    works as such: svscan keeps this process's id, reaps what comes, and takes
+             everything down on TERM.
 Exit         100 misused, 111 if it cannot be set up; else it stays, as svscan does.
 """
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 STRERR = Strerr(b"svscanboot")
+USAGE = b"svscanboot [ -k ] [ -t seconds ] [ directory ]"
 SCAN_DIRECTORY = b"/service"
 PATH = (
     b"/command:/usr/local/bin:/usr/local/sbin:/bin:/sbin:/usr/bin:/usr/sbin"
@@ -35,9 +38,15 @@ READPROCTITLE = [b"readproctitle", b"service", b"errors:", b"." * 400]
 def main(argv: list[bytes]) -> NoReturn:
     """Clean up, fork readproctitle, become svscan."""
     try:
-        options, rest = getopt(argv[1:], b"k")
+        options, rest = getopt(argv[1:], b"kt:")
     except BadOption:
-        raise STRERR.usage(b"svscanboot [ -k ] [ directory ]") from None
+        raise STRERR.usage(USAGE) from None
+    svscan = [b"svscan"]
+    for letter, value in options:
+        if letter == b"t":
+            if not value.isdigit():
+                raise STRERR.usage(USAGE)
+            svscan[1:] = [b"-t", value]
     directory = rest[0] if rest else SCAN_DIRECTORY
     # The first title finds the memory that ps reads by way of the environment, which
     # svscan will find moved.
@@ -46,7 +55,7 @@ def main(argv: list[bytes]) -> NoReturn:
     try:
         null = posix.open(b"/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
         fds.arrange({0: null, 1: null, 2: null})
-        if not options:
+        if all(letter != b"k" for letter, _ in options):
             stop_leftovers(directory)
         read_end, write_end = fds.pipe()
         child.fork(lambda: _become_readproctitle(read_end))
@@ -56,7 +65,7 @@ def main(argv: list[bytes]) -> NoReturn:
         raise STRERR.fatal(b"unable to set up svscan", error=error) from None
     # COMPAT: the original stays as a shell that waits for both. This way the process
     # that init started ends when svscan does, so that init can start it again at once.
-    raise Next([b"svscan", directory], {b"PATH": PATH})
+    raise Next([*svscan, directory], {b"PATH": PATH})
 
 
 def stop_leftovers(directory: bytes) -> None:

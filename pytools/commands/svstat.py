@@ -1,6 +1,9 @@
 """svstat: one line about each service directory on descriptor 1.
 
-Exit         0 whatever the lines say, 111 the current directory is lost.
+Contract     svstat directory ...; svstat --json directory ...: an object a line;
+             svstat --quiet directory ...: the exit status alone. See svstat(8).
+Exit         0 whatever the lines say, 111 the current directory is lost. With --json or
+             --quiet: 0 all are up, 100 one is not, 111 it cannot be told of one.
 """
 
 from __future__ import annotations
@@ -9,9 +12,7 @@ import errno
 import posix
 import time
 
-from pytools.base import fds
 from pytools.base.exits import Strerr, reason
-from pytools.base.tai import TAI_OFFSET
 from pytools.supervision import status
 
 STRERR = Strerr(b"svstat")
@@ -20,6 +21,15 @@ NONBLOCK = posix.O_NONBLOCK | posix.O_CLOEXEC
 
 def main(argv: list[bytes]) -> int:
     """Describe every directory named."""
+    # COMPAT: the original takes these words for directories; ./--json still is one.
+    if argv[1:2] in ([b"--json"], [b"--quiet"]):
+        # Who does not ask for it does not pay for the import.
+        from pytools.supervision import reporting
+
+        lines, answer = reporting.report_all(argv[2:])
+        if argv[1] == b"--json":
+            _write(lines)
+        return answer
     try:
         start = posix.open(b".", posix.O_RDONLY | NONBLOCK)
     except OSError as error:
@@ -31,14 +41,19 @@ def main(argv: list[bytes]) -> int:
             posix.fchdir(start)
         except OSError as error:
             raise STRERR.fatal(b"unable to set directory", error=error) from None
-    if lines:
-        try:
-            fds.write_all(1, b"".join(lines))
-        except OSError:
-            # COMPAT: the original does not look either; the exit status is about
-            # directories, and scripts rely on 0.
-            pass
+    _write(lines)
     return 0
+
+
+def _write(lines: list[bytes]) -> None:
+    text = b"".join(lines)
+    try:
+        while text:
+            text = text[posix.write(1, text) :]
+    except OSError:
+        # COMPAT: the original does not look either; the exit status is about
+        # directories, and scripts rely on 0.
+        pass
 
 
 def words_for(directory: bytes) -> bytes:
@@ -64,7 +79,7 @@ def words_for(directory: bytes) -> bytes:
         return b"unable to %b: %b" % (doing, reason(error))
     if len(record) < status.SIZE:
         return b"unable to read supervise/status: bad format"
-    return status.describe(record, int(time.time()) + TAI_OFFSET, normally_up)
+    return status.describe(record, int(time.time()) + status.TAI_OFFSET, normally_up)
 
 
 def _exists(path: bytes) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import posix
 
-from pytools.base import fds
-
 LETTERS = b"udopchaitkx"
 CONTROL = b"supervise/control"
 
@@ -20,8 +18,8 @@ def open_control(directory: bytes = b"") -> int:
 def send(fd: int, commands: bytes) -> None:
     """Write the commands and close; waits for room in the FIFO."""
     try:
-        fds.set_nonblock(fd, on=False)
-        if commands:
-            fds.write_all(fd, commands)
+        posix.set_blocking(fd, True)
+        while commands:
+            commands = commands[posix.write(fd, commands) :]
     finally:
         posix.close(fd)

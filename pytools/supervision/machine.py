@@ -9,7 +9,11 @@ Theory       ``TABLE[state][event]`` is (next state, actions). The loop in super
              nothing, and this file does nothing.
 States       DOWN no process, none due. UP a process, or one being started. PAUSED a
              process that was stopped. BACKOFF starting failed, tried again later.
-             ENDED supervise is through.
+             FINISHING the process has ended and ./finish runs. ONCE_MORE the same, and a
+             command ``o`` waits for its end. ENDED supervise is through.
+Finish       towards the commands the service is down while ./finish runs: no signal
+             reaches it, and what would start the service does so when it has ended.
+             Without ./finish the event TO_FINISH never comes, nor do the two phases.
 """
 
 from __future__ import annotations
@@ -28,6 +32,8 @@ DOWN = "down"
 BACKOFF = "backoff"
 UP = "up"
 PAUSED = "paused"
+FINISHING = "finishing"
+ONCE_MORE = "finishing, then once"
 ENDED = "ended"
 
 # What is wanted, as the last byte of supervise/status says it.
@@ -39,15 +45,21 @@ WANTS = (WANT_UP, WANT_DOWN, WANT_ONCE)
 # Events: the command bytes of supervise/control, and what happens by itself.
 COMMANDS = (b"u", b"d", b"o", b"x", b"p", b"c", b"h", b"a", b"i", b"t", b"k")
 EXITED = b"exited"
+TO_FINISH = b"exited, and there is a finish"
+FINISHED = b"finish ended"
+READY = b"said that it is ready"
 START_FAILED = b"start failed"
-RETRY = b"retry"
-EVENTS = (*COMMANDS, EXITED, START_FAILED, RETRY)
+DUE = b"due"  # the time that BACK_OFF or START_FINISH set has come
+EVENTS = (*COMMANDS, EXITED, TO_FINISH, FINISHED, READY, START_FAILED, DUE)
 
 # Actions, for the loop to carry out.
 START = "start"
-STAMP = "stamp"  # the process changed: note pid and time
+START_FINISH = "start finish"
+NOTE_READY = "note ready"
+RECORD = "record"  # write supervise/last
 ANNOUNCE = "announce"  # write supervise/status
-BACK_OFF = "back off"  # ask for RETRY later
+BACK_OFF = "back off"  # ask for DUE later
+KILL_FINISH = "kill finish"
 SEND_HUP = "HUP"
 SEND_ALRM = "ALRM"
 SEND_INT = "INT"
@@ -55,14 +67,11 @@ SEND_TERM = "TERM"
 SEND_KILL = "KILL"
 SEND_STOP = "STOP"
 SEND_CONT = "CONT"
-ACTIONS = (
-    *(START, STAMP, ANNOUNCE, BACK_OFF),
-    *(SEND_HUP, SEND_ALRM, SEND_INT, SEND_TERM, SEND_KILL, SEND_STOP, SEND_CONT),
-)
 
 NOTHING: Rule = (None, None, ())
 TOLD: Rule = (None, None, (ANNOUNCE,))
 
+# What a service without a process and without ./finish makes of the events.
 NO_PROCESS: dict[Event, Rule] = {
     b"u": (UP, WANT_UP, (ANNOUNCE, START)),
     b"d": (DOWN, WANT_DOWN, (ANNOUNCE,)),
@@ -76,7 +85,11 @@ NO_PROCESS: dict[Event, Rule] = {
     b"t": NOTHING,
     b"k": NOTHING,
     EXITED: NOTHING,
+    TO_FINISH: NOTHING,
+    FINISHED: NOTHING,
+    READY: NOTHING,
     START_FAILED: NOTHING,
+    DUE: NOTHING,
 }
 
 A_PROCESS: dict[Event, Rule] = {
@@ -92,22 +105,37 @@ A_PROCESS: dict[Event, Rule] = {
     b"i": (None, None, (SEND_INT,)),
     b"t": (None, None, (SEND_TERM,)),
     b"k": (None, None, (SEND_KILL,)),
-    RETRY: NOTHING,
+    TO_FINISH: (FINISHING, None, (RECORD, ANNOUNCE, START_FINISH)),
+    FINISHED: NOTHING,
+    READY: (None, None, (NOTE_READY, RECORD)),
+    DUE: NOTHING,
+}
+
+A_FINISH: dict[Event, Rule] = {
+    **NO_PROCESS,
+    b"u": (FINISHING, WANT_UP, (ANNOUNCE,)),
+    b"d": (FINISHING, WANT_DOWN, (ANNOUNCE,)),
+    b"o": (ONCE_MORE, WANT_ONCE, (ANNOUNCE,)),
+    b"x": TOLD,
+    DUE: (None, None, (KILL_FINISH,)),
 }
 
 RULES: dict[Phase, dict[Event, Rule]] = {
-    DOWN: {**NO_PROCESS, RETRY: NOTHING},
-    BACKOFF: {**NO_PROCESS, RETRY: (UP, None, (START,))},
+    DOWN: NO_PROCESS,
+    BACKOFF: {**NO_PROCESS, DUE: (UP, None, (START,))},
     UP: A_PROCESS,
     PAUSED: A_PROCESS,
+    FINISHING: A_FINISH,
+    ONCE_MORE: {**A_FINISH, FINISHED: (UP, None, (START,))},
     ENDED: dict.fromkeys(EVENTS, NOTHING),
 }
 
-# What the end of the process, and a failed start, lead to, by what is wanted.
+# What the end of the process, a failed start, and the end of ./finish lead to, by what
+# is wanted.
 AFTER_EXIT: dict[bytes, Rule] = {
-    WANT_UP: (UP, None, (STAMP, ANNOUNCE, START)),
-    WANT_DOWN: (DOWN, None, (STAMP, ANNOUNCE)),
-    WANT_ONCE: (DOWN, None, (STAMP, ANNOUNCE)),
+    WANT_UP: (UP, None, (RECORD, ANNOUNCE, START)),
+    WANT_DOWN: (DOWN, None, (RECORD, ANNOUNCE)),
+    WANT_ONCE: (DOWN, None, (RECORD, ANNOUNCE)),
 }
 # COMPAT: the original forgets the service when fork fails (it sleeps 60 seconds and
 # then waits for a command); this one tries again.
@@ -116,19 +144,36 @@ AFTER_FAILURE: dict[bytes, Rule] = {
     WANT_DOWN: (DOWN, None, ()),
     WANT_ONCE: (BACKOFF, None, (BACK_OFF,)),
 }
+AFTER_FINISH: dict[bytes, Rule] = {
+    WANT_UP: (UP, None, (START,)),
+    WANT_DOWN: (DOWN, None, (RECORD,)),
+    WANT_ONCE: (DOWN, None, (RECORD,)),
+}
+BY_WANT: dict[tuple[Phase, Event], dict[bytes, Rule]] = {
+    (UP, EXITED): AFTER_EXIT,
+    (PAUSED, EXITED): AFTER_EXIT,
+    (UP, START_FAILED): AFTER_FAILURE,
+    (PAUSED, START_FAILED): AFTER_FAILURE,
+    (FINISHING, FINISHED): AFTER_FINISH,
+}
 # The same when leaving.
-EXIT_LEAVING: Rule = (ENDED, None, (STAMP, ANNOUNCE))
-FAILURE_LEAVING: Rule = (ENDED, None, ())
+LEAVING: dict[tuple[Phase, Event], Rule] = {
+    (UP, EXITED): (ENDED, None, (RECORD, ANNOUNCE)),
+    (PAUSED, EXITED): (ENDED, None, (RECORD, ANNOUNCE)),
+    (UP, START_FAILED): (ENDED, None, ()),
+    (PAUSED, START_FAILED): (ENDED, None, ()),
+    (FINISHING, FINISHED): (ENDED, None, (RECORD,)),
+    (ONCE_MORE, FINISHED): (ENDED, None, (RECORD,)),
+}
 
 
 def _rule(state: State, event: Event) -> Rule:
     """The one rule that holds for ``event`` in ``state``."""
     phase, want, leaving = state
-    if phase in (UP, PAUSED):
-        if event == EXITED:
-            return EXIT_LEAVING if leaving else AFTER_EXIT[want]
-        if event == START_FAILED:
-            return FAILURE_LEAVING if leaving else AFTER_FAILURE[want]
+    if leaving and (phase, event) in LEAVING:
+        return LEAVING[phase, event]
+    if (phase, event) in BY_WANT:
+        return BY_WANT[phase, event][want]
     return RULES[phase][event]
 
 
@@ -143,12 +188,15 @@ def _entry(state: State, event: Event) -> tuple[State, tuple[Action, ...]]:
     return following, actions
 
 
-# Only a process keeps supervise from leaving at once, so nothing leaves without one.
+# Only a process or ./finish keeps supervise from leaving at once, so nothing leaves
+# without one.
 STATES: tuple[State, ...] = (
     *((DOWN, want, False) for want in WANTS),
     *((BACKOFF, want, False) for want in (WANT_UP, WANT_ONCE)),
     *((UP, want, leaving) for want in WANTS for leaving in (False, True)),
     *((PAUSED, want, leaving) for want in WANTS for leaving in (False, True)),
+    *((FINISHING, want, leaving) for want in WANTS for leaving in (False, True)),
+    *((ONCE_MORE, WANT_ONCE, leaving) for leaving in (False, True)),
     *((ENDED, want, leaving) for want in WANTS for leaving in (False, True)),
 )
 

@@ -9,6 +9,8 @@ Format       0-7 TAI64 seconds, 8-11 nanoseconds (both big-endian) of the last c
 from __future__ import annotations
 
 SIZE = 18
+TAI_OFFSET = 4611686018427387914
+"""What a stamp has more than Unix seconds; here because svstat needs no more of tai."""
 
 
 def pack(stamp: bytes, pid: int, paused: bool, want: bytes) -> bytes:

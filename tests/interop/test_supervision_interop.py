@@ -117,6 +117,33 @@ def test_pair_want_down_shows_while_the_service_hangs_on(
         assert line_for(words).fullmatch(sides.svstat(asker, service))
 
 
+def test_original_tools_see_a_service_down_while_finish_runs(
+    tmp_path: Path, sides: Sides
+) -> None:
+    service = make_service(tmp_path / "s", SLEEPER)
+    finish = service / "finish"
+    finish.write_text(
+        "#!/bin/sh\necho >begun\nwhile test ! -e gate; do sleep 0.02; done\n"
+    )
+    finish.chmod(0o755)
+    with supervised(service, sides.supervise("ours"), name="s"):
+        until(lambda: is_up(service))
+        sides.svc("theirs", service, "-t")
+        until(lambda: (service / "begun").exists())
+        words = "down [0-9] seconds, normally up, want up"
+        assert line_for(words).fullmatch(sides.svstat("theirs", service))
+        sides.svc("theirs", service, "-k")
+        sides.svc("theirs", service, "-d")
+        until(lambda: read_status(service).want == b"d")
+        words = "down [0-9] seconds, normally up"
+        assert line_for(words).fullmatch(sides.svstat("theirs", service))
+        sides.svc("theirs", service, "-o")
+        (service / "gate").touch()
+        until(lambda: is_up(service))
+        words = r"up \(pid [0-9]+\) [0-9] seconds"
+        assert line_for(words).fullmatch(sides.svstat("theirs", service))
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_both_without_supervise_answer_the_same(
     tmp_path: Path, sides: Sides, case: str

@@ -256,9 +256,9 @@ def test_service_tool_imports_only_what_it_uses(tmp_path: Path, tool: str) -> No
         check=True,
     )
     allowed = {
-        "svc": {"signals", "_signal", "options", "control", "fds", "fcntl"},
+        "svc": {"signals", "_signal", "options", "control"},
         "svok": set(),
-        "svstat": {"fds", "fcntl", "tai", "status"},
+        "svstat": {"status"},
     }[tool] | {"__future__", "errno", "exits", "base", "commands", "pytools", tool}
     allowed |= {"supervision"}
     loaded = {name.rpartition(".")[2] for name in result.stdout.split()}

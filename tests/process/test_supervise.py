@@ -54,7 +54,13 @@ def test_supervise_files_have_the_originals_types_and_modes(
             assert mode(kept / "control") == stat.S_IFIFO | 0o600
             assert mode(kept / "ok") == stat.S_IFIFO | 0o600
             assert mode(kept / "status") == stat.S_IFREG | 0o644
-            assert sorted(os.listdir(kept)) == ["control", "lock", "ok", "status"]
+            assert sorted(os.listdir(kept)) == [
+                "control",
+                "last",
+                "lock",
+                "ok",
+                "status",
+            ]
             with open(kept / "lock") as lock, pytest.raises(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pytools.commands import svscanboot
+from pytools.supervision.scanner import INTERVAL_SECONDS
 from tests.support import services
 from tests.support.services import (
     children,
@@ -368,3 +370,200 @@ def test_svscanboot_k_keeps_what_an_earlier_svscan_left(
             process.wait(20)
             end_service(service)
             until(lambda: not answers(service / "supervise/ok"))
+
+
+# Noticed at once, without a pass.
+
+
+def test_svscan_new_link_is_up_before_the_next_pass(scan: Path, programs: Path) -> None:
+    first = make_service(scan / "first", SLEEPER)
+    target = make_service(scan.parent / "target", SLEEPER)
+    with scanned(scan, programs):
+        until(lambda: is_up(first))
+        (scan / "new").symlink_to(target)
+        # The pass after the first one is five seconds later.
+        until(lambda: is_up(target), 3)
+
+
+def test_svscan_supervise_that_ended_is_replaced_before_the_next_pass(
+    scan: Path, programs: Path
+) -> None:
+    old = make_service(scan / "old", SLEEPER, down=True)
+    with scanned(scan, programs) as svscan:
+        until(lambda: answers(old / "supervise/ok"))
+        (before,) = children(svscan.pid)
+        # It must have lived for five seconds to be trusted: make that true.
+        until(lambda: age(before) > INTERVAL_SECONDS)
+        services.send(old, b"x")
+        until(lambda: children(svscan.pid) not in ([], [before]), 3)
+
+
+def age(pid: int) -> float:
+    """Seconds since the process was started."""
+    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(ticks) / os.sysconf(
+        "SC_CLK_TCK"
+    )
+
+
+# The orderly end.
+
+TERM_PROOF = "trap '' TERM; while :; do sleep 1000; done"
+LOGGER = "sleep 0.5; exec cat >>lines"
+
+
+@contextmanager
+def first_process(
+    scan: Path, programs: Path, *arguments: str
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """An svscan that is process 1: the unshare above it, and its pid out here."""
+    process = subprocess.Popen(
+        ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"]
+        + [str(programs / "svscan"), *arguments, str(scan)],
+        env={"PATH": f"{programs}:/usr/bin:/bin"},
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        until(lambda: children(process.pid))
+        yield process, children(process.pid)[0]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGPWR])
+def test_svscan_as_process_1_takes_everything_down_and_exits_0(
+    scan: Path, programs: Path, as_root: None, number: int
+) -> None:
+    run = "trap 'echo last; exit' TERM; echo up; while :; do sleep 0.1; done"
+    service = make_service(scan / "s", run)
+    log = make_service(service / "log", LOGGER)
+    with first_process(scan, programs) as (process, init):
+        lines = log / "lines"
+        until(lambda: lines.exists() and lines.read_text() == "up\n")
+        os.kill(init, number)
+        assert process.wait(20) == 0
+    assert lines.read_text() == "up\nlast\n"
+
+
+def test_svscan_as_process_1_logs_read_all_that_is_in_the_pipe(
+    scan: Path, programs: Path, as_root: None
+) -> None:
+    # 60,000 bytes wait in the pipe, for a logger that is slow to begin.
+    run = "head -c 60000 /dev/zero; echo >full; " + SLEEPER
+    service = make_service(scan / "s", run)
+    log = make_service(service / "log", "read x <gate; exec cat >>lines")
+    os.mkfifo(log / "gate")
+    with first_process(scan, programs) as (process, init):
+        until(lambda: (service / "full").exists() and is_started(log))
+        os.kill(init, signal.SIGTERM)
+        until(lambda: b"supervise s" not in supervises(init))
+        (log / "gate").write_text("\n")
+        assert process.wait(20) == 0
+    assert (log / "lines").stat().st_size == 60000
+
+
+def is_started(service: Path) -> bool:
+    with suppress(OSError, AssertionError):
+        return read_status(service).pid != 0
+    return False
+
+
+def test_svscan_as_process_1_ends_orphans_and_kills_what_will_not_end(
+    scan: Path, programs: Path, as_root: None
+) -> None:
+    orphan = "(trap 'echo ended >../orphan; exit' TERM; while :; do sleep 0.1; done) &"
+    stubborn = make_service(scan / "s", f"{orphan}\necho >started; {TERM_PROOF}")
+    # The orphan holds its pipe.
+    log = make_service(stubborn / "log", LOGGER)
+    with first_process(scan, programs, "-t", "1") as (process, init):
+        until(lambda: (stubborn / "started").exists() and is_started(log))
+        os.kill(init, signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert (scan / "orphan").read_text() == "ended\n"
+
+
+def test_svscan_as_process_1_becomes_the_hook(
+    scan: Path, programs: Path, as_root: None
+) -> None:
+    service = make_service(scan / "s", SLEEPER)
+    (scan / ".svscan").mkdir()
+    hook = scan / ".svscan/finish"
+    hook.write_text('#!/bin/sh\necho "$$ $*" >hooked; exit 7\n')
+    hook.chmod(0o755)
+    with first_process(scan, programs) as (process, init):
+        until(lambda: is_started(service))
+        os.kill(init, signal.SIGPWR)
+        assert process.wait(20) == 7
+    assert (scan / "hooked").read_text() == "1 pwr\n"
+
+
+def test_svscan_as_process_1_looks_at_once_on_hup(
+    scan: Path, programs: Path, as_root: None
+) -> None:
+    first = make_service(scan / "first", SLEEPER)
+    with first_process(scan, programs) as (_, init):
+        until(lambda: is_started(first))
+        second = make_service(scan / "second", SLEEPER)
+        os.kill(init, signal.SIGHUP)
+        until(lambda: is_started(second), 3)
+
+
+def test_svscan_told_to_end_orderly_does(scan: Path, programs: Path) -> None:
+    service = make_service(scan / "s", "echo begun; " + SLEEPER)
+    log = make_service(service / "log", "exec cat >>lines")
+    process = subprocess.Popen(
+        [str(programs / "svscan"), "-t", "5", str(scan)],
+        env={"PATH": f"{programs}:/usr/bin:/bin"},
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        until(lambda: is_started(service) and is_started(log))
+        # Its entry is gone, it is taken down all the same.
+        scan.joinpath("s").rename(scan / ".s")
+        process.terminate()
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait(20)
+    assert not answers(scan / ".s/supervise/ok")
+    assert not answers(scan / ".s/log/supervise/ok")
+    assert (scan / ".s/log/lines").read_text() == "begun\n"
+
+
+def test_svscan_term_without_t_leaves_the_services(scan: Path, programs: Path) -> None:
+    service = make_service(scan / "s", SLEEPER)
+    with scanned(scan, programs) as svscan:
+        until(lambda: is_up(service))
+        svscan.terminate()
+        assert svscan.wait(20) == -signal.SIGTERM
+        assert is_up(service)
+
+
+@pytest.mark.parametrize("seconds", ["x", "", "5s", "-1"])
+def test_svscan_bad_seconds_are_misuse(programs: Path, seconds: str) -> None:
+    result = subprocess.run(
+        [str(programs / "svscan"), "-t", seconds], capture_output=True, timeout=20
+    )
+    expected = b"svscan: usage: svscan [ -t seconds ] [ directory ]\n"
+    assert (result.returncode, result.stderr) == (100, expected)
+
+
+def test_svscanboot_as_process_1_ends_in_order(
+    scan: Path, programs: Path, as_root: None
+) -> None:
+    service = make_service(scan / "s", SLEEPER)
+    script = ["sh", "-c", BOOT, "sh", str(programs), str(scan)]
+    namespace = ["--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    process = subprocess.Popen(
+        ["unshare", *namespace, *script], stdin=subprocess.DEVNULL
+    )
+    try:
+        until(lambda: is_started(service))
+        (init,) = children(process.pid)
+        os.kill(init, signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait(20)

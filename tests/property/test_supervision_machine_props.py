@@ -32,6 +32,8 @@ class Model:
     leaving: bool = False
     ended: bool = False
     waiting: bool = False
+    finishing: bool = False
+    start_due: bool = False
     done: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -52,35 +54,55 @@ class Model:
             self.done.append(SIGNALS[event])
         elif event == b"d":
             self.want, self.paused, self.waiting = m.WANT_DOWN, False, False
+            self.start_due = False
             if self.process:
                 self.done += [m.SEND_TERM, m.SEND_CONT]
         elif event in (b"u", b"o"):
             self.want = m.WANT_UP if event == b"u" else m.WANT_ONCE
-            if not self.process:
+            if self.finishing:
+                self.start_due = True
+            elif not self.process:
                 self.start()
         elif event == b"x":
             self.leaving = True
-            self.ended = not self.process
+            self.ended = not self.process and not self.finishing
         elif event in (b"p", b"c") and self.process:
             self.paused = event == b"p"
             self.done.append(m.SEND_STOP if self.paused else m.SEND_CONT)
-        elif event == m.EXITED and self.process:
+        elif event in (m.EXITED, m.TO_FINISH) and self.process:
             self.process = self.paused = False
-            if self.leaving:
-                self.ended = True
-            elif self.want == m.WANT_UP:
-                self.start()
-        elif event == m.RETRY and self.waiting:
+            self.start_due = self.want == m.WANT_UP
+            self.finishing = event == m.TO_FINISH
+            if self.finishing:
+                self.done.append(m.START_FINISH)
+            else:
+                self.go_on()
+        elif event == m.FINISHED and self.finishing:
+            self.finishing = False
+            self.go_on()
+        elif event == m.DUE and self.finishing:
+            self.done.append(m.KILL_FINISH)
+        elif event == m.DUE and self.waiting:
             self.start()
+
+    def go_on(self) -> None:
+        """The process and its finish are over."""
+        if self.leaving:
+            self.ended = True
+        elif self.start_due:
+            self.start()
+        self.start_due = False
 
     def fail_start(self) -> None:
         """The start that was just asked for gave no process."""
         self.process, self.waiting = False, True
 
 
+BY_THEMSELVES = (m.EXITED, m.TO_FINISH, m.FINISHED, m.READY, m.DUE)
+DEEDS = (m.START, m.START_FINISH, m.KILL_FINISH)
 EVENTS = st.lists(
     st.tuples(
-        st.sampled_from([*m.COMMANDS, m.EXITED, m.RETRY]),
+        st.sampled_from([*m.COMMANDS, *BY_THEMSELVES]),
         st.booleans(),  # whether a start, if one follows, fails
     ),
     max_size=60,
@@ -96,7 +118,7 @@ def test_table_any_events_agrees_with_the_manual(
     for event, fails in events:
         model.feed(event)
         state, actions = m.TABLE[state][event]
-        assert [a for a in actions if a.isupper() or a == m.START] == model.done
+        assert [a for a in actions if a.isupper() or a in DEEDS] == model.done
         if m.START in actions and fails:
             model.fail_start()
             state, actions = m.TABLE[state][m.START_FAILED]
@@ -104,8 +126,17 @@ def test_table_any_events_agrees_with_the_manual(
         assert (state[0] in (m.UP, m.PAUSED)) == (model.process and not model.ended)
         assert (state[0] == m.PAUSED) == (model.paused and model.process)
         assert (state[0] == m.BACKOFF) == (model.waiting and not model.ended)
+        busy = state[0] in (m.FINISHING, m.ONCE_MORE)
+        assert busy == (model.finishing and not model.ended)
         assert (state[0] == m.ENDED) == model.ended
         assert state[1] == model.want
+
+
+def after(state: m.State, *events: bytes) -> m.State:
+    """Where the events lead, one after the other."""
+    for event in events:
+        state = m.TABLE[state][event][0]
+    return state
 
 
 @given(wanted_up=st.booleans(), events=EVENTS)
@@ -115,10 +146,9 @@ def test_machine_any_history_down_then_exit_is_down_and_x_ends(
     state, _ = m.initial(wanted_up)
     for event, _ in events:
         state = m.TABLE[state][event][0]
-    quiet = m.TABLE[m.TABLE[state][b"d"][0]][m.EXITED][0]
-    assert quiet[0] in (m.DOWN, m.ENDED)
-    gone = m.TABLE[m.TABLE[state][b"x"][0]][m.EXITED][0]
-    assert gone[0] == m.ENDED
+    for ends in ((m.EXITED, m.FINISHED), (m.TO_FINISH, m.FINISHED)):
+        assert after(state, b"d", *ends)[0] in (m.DOWN, m.ENDED)
+        assert after(state, b"x", *ends)[0] == m.ENDED
 
 
 @given(wanted_up=st.booleans(), events=EVENTS)
@@ -128,11 +158,12 @@ def test_machine_any_history_up_brings_a_process_unless_leaving(
     state, _ = m.initial(wanted_up)
     for event, _ in events:
         state = m.TABLE[state][event][0]
-    raised = m.TABLE[state][b"u"][0]
     if not state[2]:
+        raised = after(state, b"u", m.FINISHED)
         assert raised[0] in (m.UP, m.PAUSED)
         # And the end of the process brings the next one.
-        assert m.TABLE[raised][m.EXITED][0][0] == m.UP
+        assert after(raised, m.EXITED)[0] == m.UP
+        assert after(raised, m.TO_FINISH, m.FINISHED)[0] == m.UP
 
 
 @given(wanted_up=st.booleans(), events=EVENTS)

@@ -7,6 +7,7 @@ import pytest
 from pytools.supervision import machine as m
 
 ALIVE = [s for s in m.STATES if s[0] in (m.UP, m.PAUSED)]
+BUSY = [s for s in m.STATES if s[0] in (m.FINISHING, m.ONCE_MORE)]
 IDLE = [s for s in m.STATES if s[0] in (m.DOWN, m.BACKOFF)]
 
 
@@ -20,7 +21,7 @@ def test_table_every_next_state_has_a_row() -> None:
     for row in m.TABLE.values():
         for following, actions in row.values():
             assert following in m.TABLE
-            assert set(actions) <= set(m.ACTIONS)
+            assert len(set(actions)) == len(actions)
 
 
 def test_table_every_state_but_ended_variants_is_reachable() -> None:
@@ -49,6 +50,60 @@ def test_start_never_happens_while_a_process_lives() -> None:
     for state in ALIVE:
         for event, (_, actions) in m.TABLE[state].items():
             assert m.START not in actions or event == m.EXITED
+
+
+def test_nothing_starts_while_finish_runs() -> None:
+    for state in BUSY:
+        for event, (_, actions) in m.TABLE[state].items():
+            assert event == m.FINISHED or not {m.START, m.START_FINISH} & {*actions}
+
+
+@pytest.mark.parametrize("state", ALIVE, ids=str)
+def test_finish_comes_once_after_each_end_of_the_process(state: m.State) -> None:
+    following, actions = m.TABLE[state][m.TO_FINISH]
+    assert following == (m.FINISHING, *state[1:])
+    # Who sees that the service is down finds the finish noted.
+    assert actions == (m.RECORD, m.ANNOUNCE, m.START_FINISH)
+
+
+@pytest.mark.parametrize("state", BUSY, ids=str)
+@pytest.mark.parametrize("command", m.COMMANDS, ids=bytes.decode)
+def test_finish_is_disturbed_by_no_command(state: m.State, command: bytes) -> None:
+    following, actions = m.TABLE[state][command]
+    assert following[0] in (m.FINISHING, m.ONCE_MORE)
+    assert set(actions) <= {m.ANNOUNCE}
+    wants = {b"u": m.WANT_UP, b"d": m.WANT_DOWN, b"o": m.WANT_ONCE}
+    assert following[1] == wants.get(command, state[1])
+    assert following[2] == (state[2] or command == b"x")
+
+
+@pytest.mark.parametrize("state", BUSY, ids=str)
+def test_finish_that_takes_too_long_is_killed_and_waited_for(state: m.State) -> None:
+    assert m.TABLE[state][m.DUE] == (state, (m.KILL_FINISH,))
+
+
+@pytest.mark.parametrize("state", BUSY, ids=str)
+def test_end_of_finish_does_what_was_put_off(state: m.State) -> None:
+    phase, want, leaving = state
+    following, actions = m.TABLE[state][m.FINISHED]
+    if leaving:
+        assert following == (m.ENDED, want, True)
+    elif want == m.WANT_UP or phase == m.ONCE_MORE:
+        assert (following, actions) == ((m.UP, want, False), (m.START,))
+    else:
+        assert (following, actions) == ((m.DOWN, want, False), (m.RECORD,))
+
+
+def test_once_while_finish_runs_starts_once_more() -> None:
+    after_once = m.TABLE[m.UP, m.WANT_ONCE, False][m.TO_FINISH][0]
+    assert m.TABLE[after_once][m.FINISHED][0][0] == m.DOWN
+    asked_again = m.TABLE[after_once][b"o"][0]
+    assert m.TABLE[asked_again][m.FINISHED][0] == (m.UP, m.WANT_ONCE, False)
+
+
+@pytest.mark.parametrize("state", ALIVE, ids=str)
+def test_ready_is_noted_and_changes_nothing(state: m.State) -> None:
+    assert m.TABLE[state][m.READY] == (state, (m.NOTE_READY, m.RECORD))
 
 
 def test_signal_never_sent_without_a_process() -> None:
@@ -127,5 +182,5 @@ def test_exited_process_starts_again_only_if_wanted_up(want: bytes, phase: str) 
 def test_failed_start_backs_off_and_retry_starts() -> None:
     following, actions = m.TABLE[m.UP, m.WANT_ONCE, False][m.START_FAILED]
     assert (following[0], actions) == (m.BACKOFF, (m.BACK_OFF,))
-    assert m.TABLE[following][m.RETRY] == ((m.UP, m.WANT_ONCE, False), (m.START,))
+    assert m.TABLE[following][m.DUE] == ((m.UP, m.WANT_ONCE, False), (m.START,))
     assert m.TABLE[following][b"d"][0] == (m.DOWN, m.WANT_DOWN, False)

@@ -20,7 +20,10 @@ class World:
         self.started = 0
         self.refusals = 0
         self.dead: list[tuple[int, int]] = []
-        self.scanner = Scanner(Strerr(b"svscan"), fork=self.fork, reap=self.reap)
+        self.now = 1000.0
+        self.scanner = Scanner(
+            Strerr(b"svscan"), fork=self.fork, reap=self.reap, clock=lambda: self.now
+        )
 
     def fork(self, body: Callable[[], int]) -> int:
         if self.refusals:
@@ -34,7 +37,7 @@ class World:
         return dead
 
     def pids(self) -> list[tuple[int, int]]:
-        return sorted((s.pid, s.log_pid) for s in self.scanner.services.values())
+        return sorted((s.main.pid, s.log.pid) for s in self.scanner.services.values())
 
 
 @pytest.fixture
@@ -245,5 +248,73 @@ def test_scan_looks_for_leftovers_only_before_the_first_start(
     monkeypatch.setattr(scanner, "_is_supervised", lambda _: pytest.fail("looked"))
     world.scanner.scan()
     world.dead = [(1001, 0)]
+    world.scanner.scan()
+    assert world.pids() == [(1002, 0)]
+
+
+# Passes between the full ones.
+
+
+def test_notice_link_starts_at_once(world: World, tmp_path: Path) -> None:
+    Path(".target").mkdir()
+    os.symlink(".target", "a")
+    world.scanner.scan(is_full=False)
+    assert world.started == 1
+
+
+def test_notice_directory_that_is_being_filled_waits_for_a_full_pass(
+    world: World,
+) -> None:
+    Path("a").mkdir()
+    world.scanner.scan(is_full=False)
+    assert world.started == 0
+    Path("a/log").mkdir()
+    world.scanner.scan()
+    assert world.pids() == [(1001, 1002)]
+
+
+def test_notice_directory_moved_in_starts_at_once(world: World) -> None:
+    Path("a").mkdir()
+    os.utime("a", (1, 1))
+    world.scanner.scan(is_full=False)
+    assert world.pids() == [(1001, 0)]
+
+
+def test_notice_entry_gone_meanwhile_is_none(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("a").mkdir()
+    monkeypatch.setattr("posix.lstat", lambda _: os.stat("/nonexistent"))
+    world.scanner.scan(is_full=False)
+    assert world.started == 0
+
+
+def test_bury_one_that_lived_is_due_a_second_later(world: World) -> None:
+    Path("a").mkdir()
+    world.scanner.scan()
+    world.now += 100
+    world.dead = [(1001, 0)]
+    world.scanner.bury()
+    assert world.scanner.again_at == world.now + scanner.PAUSE_SECONDS
+    # Another pass in between does not hurry it, nor forget it.
+    world.scanner.scan(is_full=False)
+    assert world.pids() == [(0, 0)]
+    assert world.scanner.again_at == world.now + scanner.PAUSE_SECONDS
+    world.now += scanner.PAUSE_SECONDS
+    world.scanner.scan(is_full=False)
+    assert world.pids() == [(1002, 0)]
+    assert world.scanner.again_at == scanner.NEVER
+
+
+def test_bury_one_that_died_young_waits_for_a_full_pass(world: World) -> None:
+    Path("a").mkdir()
+    world.scanner.scan()
+    world.now += 1
+    world.dead = [(1001, 0)]
+    world.scanner.bury()
+    assert world.scanner.again_at == scanner.NEVER
+    world.now += 3
+    world.scanner.scan(is_full=False)
+    assert world.pids() == [(0, 0)]
     world.scanner.scan()
     assert world.pids() == [(1002, 0)]

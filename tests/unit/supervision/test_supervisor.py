@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import posix
 import sys
 from collections.abc import Callable
@@ -50,14 +51,14 @@ def test_failed_fork_warns_backs_off_and_starts_when_told(
     monkeypatch.setattr(child, "fork", refuse)
     guard.handle(b"u")
     assert guard.state == (machine.BACKOFF, machine.WANT_UP, False)
-    assert guard.retry_at > 0
+    assert guard.due > 0
     text = "supervise: warning: unable to fork for s, trying again in 60 seconds: "
     assert capfd.readouterr().err.startswith(text)
     assert read_status(Path()).pid == 0
 
     monkeypatch.setattr(child, "fork", lambda body: 4711)
     monkeypatch.setattr(supervisor, "START_PAUSE_SECONDS", 0)
-    guard.handle(machine.RETRY)
+    guard.handle(machine.DUE)
     assert guard.state == (machine.UP, machine.WANT_UP, False)
     assert read_status(Path()).pid == 4711
 
@@ -87,8 +88,14 @@ def test_signal_to_a_vanished_process_is_ignored(guard: Supervisor) -> None:
     assert guard.state == (machine.UP, machine.WANT_UP, False)
 
 
-def test_every_signal_action_has_a_signal() -> None:
-    assert set(supervisor.SIGNALS) == {a for a in machine.ACTIONS if a.isupper()}
+def test_every_action_of_the_table_is_carried_out_by_something() -> None:
+    actions = {
+        action
+        for row in machine.TABLE.values()
+        for _, actions in row.values()
+        for action in actions
+    }
+    assert actions == {*supervisor.SIGNALS, *supervisor.DOING}
 
 
 def test_status_that_cannot_be_written_is_a_warning(
@@ -110,7 +117,10 @@ def test_status_that_cannot_be_written_is_a_warning(
 
 
 def test_supervise_in_a_fork_imports_nothing(tmp_path: Path) -> None:
-    service = make_service(tmp_path / "s", "exec sleep 1000")
+    service = make_service(tmp_path / "s", "echo >&3; exec sleep 1000")
+    (service / "notification-fd").write_text("3")
+    (service / "finish").write_text("#!/bin/sh\necho >finished\n")
+    (service / "finish").chmod(0o755)
 
     def body() -> int:
         before = set(sys.modules)
@@ -120,12 +130,39 @@ def test_supervise_in_a_fork_imports_nothing(tmp_path: Path) -> None:
 
     pid = child.fork(body)
 
-    def is_up() -> bool:
+    def is_ready() -> bool:
         try:
-            return read_status(service).pid != 0
+            return " ready" in (service / "supervise/last").read_text()
         except OSError:
             return False
 
-    until(is_up)
+    until(is_ready)
     send(service, b"dx")
     assert child.wait_for(pid) == 0
+    assert (service / "finished").exists()
+
+
+def test_failed_fork_of_finish_warns_and_goes_on(
+    guard: Supervisor,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(child, "fork", refuse)
+    guard.state = (machine.UP, machine.WANT_DOWN, False)
+    guard.handle(machine.TO_FINISH)
+    assert guard.state == (machine.DOWN, machine.WANT_DOWN, False)
+    text = "supervise: warning: unable to fork for s/finish: "
+    assert capfd.readouterr().err.startswith(text)
+    assert guard.due == 0
+
+
+def test_failed_fork_leaves_no_pipe_of_the_notice(
+    guard: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("notification-fd").write_text("3")
+    monkeypatch.setattr(child, "fork", refuse)
+    before = sorted(os.listdir("/proc/self/fd"))
+    guard.handle(b"u")
+    assert guard.state[0] == machine.BACKOFF
+    assert guard.notice is None
+    assert sorted(os.listdir("/proc/self/fd")) == before
