@@ -9,13 +9,14 @@ Durability   returns 0 only after the new cdb survives power loss; before that t
 
 from __future__ import annotations
 
+import errno
 import posix
 
 from pytools.base.cdb import CdbMaker
 from pytools.base.durable import parent, sync_dir
 from pytools.base.exits import USAGE, Exit, Strerr
-from pytools.base.fds import LineReader
-from pytools.ucspi.rules import BadRule, parse_line
+from pytools.base.fds import BLOCK
+from pytools.ucspi.rules import BadRule, Compiler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,25 +27,34 @@ CREATE = posix.O_RDWR | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC
 strerr = Strerr(b"tcprules")
 
 
-def _lines() -> Iterator[bytes]:
-    reader = LineReader(0)
-    while True:
-        try:
-            line = reader.readline()
-        except OSError as error:
-            raise strerr.fatal(b"unable to read input", error=error) from None
-        if not line:
-            return
-        yield line
+def _blocks() -> Iterator[list[bytes]]:
+    """The lines of fd 0, some at a time; the last list may end with an empty one."""
+    begun: list[bytes] = []
+    while chunk := _read():
+        end = chunk.rfind(b"\n")
+        if end < 0:
+            begun.append(chunk)
+        else:
+            yield b"".join((*begun, chunk[:end])).split(b"\n")
+            begun = [chunk[end + 1 :]]
+    yield [b"".join(begun)]
+
+
+def _read() -> bytes:
+    try:
+        return posix.read(0, BLOCK)
+    except OSError as error:
+        raise strerr.fatal(b"unable to read input", error=error) from None
 
 
 def _write(fd: int, tmp: bytes) -> None:
     """Put the rules of fd 0 into the cdb on ``fd``, durably."""
     try:
         maker = CdbMaker(fd)
-        for line in _lines():
-            for key, data in parse_line(line):
-                maker.add(key, data)
+        compiler = Compiler(maker.add)
+        for lines in _blocks():
+            compiler.compile(lines)
+        compiler.finish()
         maker.finish()
         posix.fsync(fd)
         posix.close(fd)
@@ -64,6 +74,10 @@ def main(argv: list[bytes]) -> int:
         fd = posix.open(tmp, CREATE, 0o644)
     except OSError as error:
         raise strerr.fatal(b"unable to create ", tmp, error=error) from None
+    if fd == 0:
+        # Descriptor 0 was closed: what would be read is the file itself.
+        closed = OSError(errno.EBADF, "")
+        raise strerr.fatal(b"unable to read input", error=closed)
     _write(fd, tmp)
     try:
         posix.rename(tmp, cdb)

@@ -1,7 +1,8 @@
 """tcprulescheck: say what tcpserver would do with a client.
 
 Contract     argv: a cdb; the client in $TCPREMOTEIP, $TCPREMOTEHOST, $TCPREMOTEINFO.
-             The rule and its effects on fd 1. 0; 100 for bad usage; 111 for a bad cdb.
+             The rule and its effects on fd 1. 0; 100 for bad usage; 111 for a bad cdb,
+             or when the system fails.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ def describe(found: tuple[bytes, bytes] | None) -> bytes:
     if found is None:
         return b"default:\nallow connection\n"
     key, data = found
-    denied, variables = rules.decode(data)
     text = b"rule %b:\n" % key
-    if denied:
-        return text + b"deny connection\n"
-    for name, value in variables:
-        text += b"set environment variable %b=%b\n" % (name, value)
+    for item in data.split(b"\0")[:-1]:
+        if item.startswith(b"D"):
+            return text + b"deny connection\n"
+        if item.startswith(b"+"):
+            text += b"set environment variable %b\n" % item[1:]
     return text + b"allow connection\n"
 
 
@@ -42,5 +43,9 @@ def main(argv: list[bytes]) -> int:
             found = rules.look_up(cdb.get, ip, host, info)
     except OSError as error:
         raise strerr.fatal(b"unable to read ", argv[1], error=error) from None
-    write_all(1, describe(found))
+    try:
+        write_all(1, describe(found))
+    except OSError as error:
+        # COMPAT: the original does not look whether it could.
+        raise strerr.fatal(b"unable to write output", error=error) from None
     return 0

@@ -17,10 +17,10 @@ from pytools.base.environment import environ
 from pytools.base.exits import Exit
 from pytools.process import chain, child, title
 from pytools.process.resolver import Resolver
-from pytools.ucspi import arguments, listening, worker
-from pytools.ucspi.connection import Config
+from pytools.ucspi import arguments, handover, listening, worker
 from pytools.ucspi.log import Log
 from pytools.ucspi.server import Server, end_at_term
+from pytools.ucspi.verdict import Config
 
 
 def next_program(argv: list[bytes]) -> list[bytes] | None:
@@ -34,17 +34,22 @@ def next_program(argv: list[bytes]) -> list[bytes] | None:
 def main(argv: list[bytes]) -> int:
     args = arguments.parse(argv, environ)
     log = Log(args.verbosity)
-    port = listening.find_port(args.port, log)
-    ip = listening.find_ip4(args.host, log)
-    end_at_term()
-    listener = listening.listen4(ip, port, args.backlog, log)
+    if handover.is_handover(args.host):
+        end_at_term()
+        listeners = handover.take(args.host, environ, log)
+    else:
+        port = listening.find_port(args.port, log)
+        address = listening.find_address(args.host, args.families, log)
+        end_at_term()
+        listener = listening.listen(address, port, args.backlog, log, args.families)
+        listeners = [listener]
     _become(args, log)
     try:
-        port = listener.getsockname()[1]
+        ports = [each.getsockname()[1] for each in listeners]
     except OSError as error:
         raise log.fatal(b"unable to get local address", error=error) from None
     if args.print_port:
-        _print_port(port)
+        _print_ports(ports)
     chain.preload(args.program)
     title.load()
     resolver = Resolver()
@@ -59,7 +64,7 @@ def main(argv: list[bytes]) -> int:
         resolver.close()
     posix.closerange(0, 2)
     reuses = chain.is_reusable(args.program) and worker.is_possible()
-    Server(listener, Config(args, environ, port), resolver, reuses).run()
+    Server(listeners, Config(args, environ, ports[0]), resolver, reuses).run()
 
 
 def _become(args: arguments.Arguments, log: Log) -> None:
@@ -76,9 +81,9 @@ def _become(args: arguments.Arguments, log: Log) -> None:
             raise log.fatal(b"unable to set uid", error=error) from None
 
 
-def _print_port(port: int) -> None:
+def _print_ports(ports: list[int]) -> None:
     try:
-        fds.write_all(1, b"%d\n" % port)
+        fds.write_all(1, b"".join(b"%d\n" % port for port in ports))
     except OSError:
         # COMPAT: a closed standard output is no reason not to serve.
         pass

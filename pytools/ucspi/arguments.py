@@ -1,17 +1,22 @@
-"""tcpserver's command line (pure but for $UID and $GID, which the caller hands in)."""
+"""tcpserver's command line (pure but for $UID and $GID, which the caller hands in).
+
+COMPAT: -4, -6, -w and -y are not in the original; its usage line is kept as it is.
+"""
 
 from __future__ import annotations
 
-from pytools.base.exits import USAGE, Exit
+from pytools.base import ip
+from pytools.base.exits import TEMPORARY, USAGE, Exit
 from pytools.base.options import BadOption, getopt, scan_ulong
 from pytools.ucspi.log import NORMAL, QUIET, VERBOSE
 
-SPEC = b"dDvqQhHrR1UXx:t:u:g:l:b:B:c:pPoO"
+SPEC = b"dDvqQhHrR1UXx:t:u:g:l:b:B:c:pPoO46w:y:"
 USAGE_LINE = (
     b"tcpserver: usage: tcpserver [ -1UXpPhHrRoOdDqQv ] [ -c limit ] [ -x rules.cdb ]"
     b" [ -B banner ] [ -g gid ] [ -u uid ] [ -b backlog ] [ -l localname ]"
     b" [ -t timeout ] host port program"
 )
+BAD_NETWORK = b"tcpserver: fatal: unable to understand network "
 ANY_HOST = b"0.0.0.0"
 INT_MAX = 2**31 - 1
 ID_BITS = 0xFFFFFFFF
@@ -24,6 +29,8 @@ class Arguments:
         "allow_no_rules",
         "backlog",
         "banner",
+        "drain",
+        "families",
         "gid",
         "host",
         "kill_options",
@@ -36,6 +43,7 @@ class Arguments:
         "port",
         "print_port",
         "program",
+        "proxies",
         "rules",
         "timeout",
         "uid",
@@ -46,6 +54,9 @@ class Arguments:
         self.allow_no_rules = False
         self.backlog = 20
         self.banner = b""
+        self.drain: int | None = None
+        """Seconds that sessions have to end after TERM, 0 for ever; None: no wait."""
+        self.families = b"46"
         self.gid = 0
         self.host = ANY_HOST
         self.kill_options = True
@@ -58,6 +69,8 @@ class Arguments:
         self.port = b""
         self.print_port = False
         self.program: list[bytes] = []
+        self.proxies: list[tuple[bytes, int]] = []
+        """Networks (address, bits) from which a PROXY header is believed."""
         self.rules: bytes | None = None
         self.timeout = 26
         self.uid = 0
@@ -82,6 +95,8 @@ def parse(argv: list[bytes], env: dict[bytes, bytes]) -> Arguments:
         raise Exit(USAGE, USAGE_LINE if result.verbosity != QUIET else b"")
     host, result.port, *result.program = words
     result.host = ANY_HOST if host in (b"", b"0") else host
+    if result.host == ANY_HOST and result.families == b"6":
+        result.host = b"::"
     return result
 
 
@@ -128,3 +143,20 @@ def _apply(
             result.kill_options = letter == b"O"
         case b"d" | b"D":
             result.no_delay = letter == b"D"
+        case b"4" | b"6":
+            result.families = letter
+        case b"w":
+            result.drain = min(scan_ulong(value)[0], INT_MAX)
+        case b"y":
+            result.proxies = _networks(value)
+
+
+def _networks(value: bytes) -> list[tuple[bytes, int]]:
+    """``10.0.0.5,2001:db8::/32``. Exit: trust must not be a matter of guessing."""
+    found = []
+    for word in value.split(b","):
+        network = ip.parse_network(word)
+        if network is None:
+            raise Exit(TEMPORARY, BAD_NETWORK + word)
+        found.append(network)
+    return found

@@ -9,6 +9,12 @@ from __future__ import annotations
 import _socket
 import time
 
+from pytools.ucspi.address import is_ip6, with_port
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pytools.ucspi.address import Address
+
 IDENT_PORT = 113
 LONGEST = 257
 """COMPAT: the original stops after this many bytes of an answer."""
@@ -41,26 +47,35 @@ class Answer:
         return bool(newline) or len(self._text) == LONGEST
 
 
-def ask(local: tuple[str, int], remote: tuple[str, int], seconds: int) -> bytes | None:
+def ask(local: Address, remote: Address, seconds: int) -> bytes | None:
     """The remote host's word about the owner of a connection; None if it has none.
 
-    COMPAT: connecting may take ``seconds`` and the conversation as long again in all;
-    the original grants that time to every single read.
+    The addresses are those of the connection, as its socket gives them; connecting and
+    the conversation together may take ``seconds``.
     """
-    connection = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM, 0)
+    family = _socket.AF_INET6 if is_ip6(remote) else _socket.AF_INET
+    deadline = time.monotonic() + seconds
     answer = Answer()
     try:
-        connection.bind((local[0], 0))
+        connection = _socket.socket(family, _socket.SOCK_STREAM, 0)
+    except OSError:
+        return None
+    try:
+        connection.bind(with_port(local, 0))
         connection.settimeout(seconds)
-        connection.connect((remote[0], IDENT_PORT))
-        deadline = time.monotonic() + seconds
+        connection.connect(with_port(remote, IDENT_PORT))
+        _wait_no_longer_than(deadline, connection)
         connection.sendall(b"%d , %d\r\n" % (remote[1], local[1]))
         while chunk := connection.recv(512):
             if answer.receive(chunk):
                 return answer.text
-            connection.settimeout(max(deadline - time.monotonic(), 0.001))
+            _wait_no_longer_than(deadline, connection)
     except OSError:
         return None
     finally:
         connection.close()
     return None
+
+
+def _wait_no_longer_than(deadline: float, connection: _socket.socket) -> None:
+    connection.settimeout(max(deadline - time.monotonic(), 0.001))

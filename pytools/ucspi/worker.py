@@ -12,15 +12,18 @@ Between jobs the process is put back to what it was when it was forked (``Birth`
              put back ends the worker.
 SECURITY: the environment is the server's again before the next connection builds its
              own from it: a variable of one client never reaches the next.
-Channel      the server sends a job: the address of the peer, with the connection; the
-             worker answers DONE when that has ended with status 0. Its end of the
-             channel is the process's own (``runtime.kept``): a fork, an exec, and a
-             program that is not REUSABLE close it, and then there is no next job.
+Channel      the server sends a job: the address of the peer and its standing, with the
+             connection; the worker answers DONE when that has ended with status 0. Its
+             end of the channel is the process's own (``runtime.kept``): a fork, an exec,
+             and a program that is not REUSABLE close it, and then there is no next job.
+             A child of a PROXY connection says on such a channel who the client is
+             (``report``), and gets the client's standing.
 """
 
 from __future__ import annotations
 
 import _socket
+import errno
 import fcntl
 import posix
 import resource
@@ -29,15 +32,23 @@ import sys
 from pytools.base import environment, limits, runtime, signals
 from pytools.process import chain, title
 from pytools.process.runner import conclude
+from pytools.ucspi import address
+from pytools.ucspi.counts import ARRIVALS_OF_ONE, Standing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final, NoReturn
 
-    Serve = Callable[[int, tuple[str, int]], NoReturn]
+    from pytools.ucspi.address import Address
+
+    Job = tuple[int, Address, Standing]
+    Report = Callable[[bytes], Standing]
+    Serve = Callable[[int, Address, Standing, Report], NoReturn]
 
 DONE: Final = b"+"
+CLIENT: Final = b"="
+"""Before the address of a client that a proxy named."""
 JOBS: Final = 200
 """A worker ends after so many: whatever a program or the allocator left goes with it."""
 KEPT_FROM: Final = 64
@@ -46,7 +57,8 @@ LEFT_AT_LEAST: Final = 0.75
 """A worker ends when a memory limit leaves a session less than this part of what it left
 the first one: what a job made the allocators take, they keep."""
 _FD_BYTES: Final = 4
-_ADDRESS_BYTES: Final = 64
+_ADDRESS_BYTES: Final = 128
+_MESSAGE_BYTES: Final = _ADDRESS_BYTES + 8 * ARRIVALS_OF_ONE
 
 
 def channel() -> tuple[int, int]:
@@ -55,13 +67,14 @@ def channel() -> tuple[int, int]:
     return ours.detach(), theirs.detach()
 
 
-def send_job(channel: int, fd: int, peer: tuple[str, int]) -> None:
+def send_job(channel: int, fd: int, peer: Address, standing: Standing) -> None:
     """Hand a connection on. OSError when the worker has ended."""
     rights = fd.to_bytes(_FD_BYTES, sys.byteorder)
+    who = b"%b %d %d " % (address.text(peer), peer[1], address.scope(peer))
     end = _end(channel)
     try:
         end.sendmsg(
-            [b"%b %d" % (peer[0].encode(), peer[1])],
+            [who + standing.encode()],
             [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)],
             _socket.MSG_NOSIGNAL | _socket.MSG_DONTWAIT,
         )
@@ -69,23 +82,50 @@ def send_job(channel: int, fd: int, peer: tuple[str, int]) -> None:
         end.detach()
 
 
-def is_done(channel: int) -> bool:
-    """True if the worker has said DONE, False if it will say no more."""
+def hear(channel: int) -> bytes | None:
+    """What the other end has said: DONE, CLIENT and an address.
+
+    None: nothing at the moment; b"": nothing any more.
+    """
     end = _end(channel)
     try:
-        return end.recv(len(DONE), _socket.MSG_DONTWAIT) == DONE
+        return end.recv(_ADDRESS_BYTES, _socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return None
     except OSError:
-        return False
+        return b""
     finally:
         end.detach()
 
 
-def _receive_job(channel: int) -> tuple[int, tuple[str, int]] | None:
+def answer(channel: int, standing: Standing) -> None:
+    """Tell a child what it asked by CLIENT. OSError when it has ended."""
+    end = _end(channel)
+    try:
+        end.send(standing.encode(), _socket.MSG_NOSIGNAL | _socket.MSG_DONTWAIT)
+    finally:
+        end.detach()
+
+
+def report(channel: int, client: bytes) -> Standing:
+    """In a child: say who the client is; its standing. OSError."""
+    end = _end(channel)
+    try:
+        end.send(CLIENT + client, _socket.MSG_NOSIGNAL)
+        data = end.recv(_MESSAGE_BYTES)
+    finally:
+        end.detach()
+    if not data:
+        raise OSError(errno.EPIPE, "no server")
+    return Standing.decode(data)
+
+
+def _receive_job(channel: int) -> Job | None:
     """Wait for the next job; None when the server wants no more of this worker."""
     end = _end(channel)
     try:
         data, ancillary, _, _ = end.recvmsg(
-            _ADDRESS_BYTES,
+            _MESSAGE_BYTES,
             _socket.CMSG_SPACE(_FD_BYTES),
             _socket.MSG_CMSG_CLOEXEC,
         )
@@ -93,8 +133,15 @@ def _receive_job(channel: int) -> tuple[int, tuple[str, int]] | None:
         end.detach()
     if not data:
         return None
-    ip, _, port = data.decode().partition(" ")
-    return int.from_bytes(ancillary[0][2], sys.byteorder), (ip, int(port))
+    ip, port, scope, standing = data.split(b" ", 3)
+    text = ip.decode("ascii")
+    peer: Address = (text, int(port))
+    if ":" in text:
+        peer = (text, int(port), 0, int(scope))
+    if not ancillary:
+        raise OSError(errno.EMFILE, "no room for the connection")
+    fd = int.from_bytes(ancillary[0][2], sys.byteorder)
+    return fd, peer, Standing.decode(standing)
 
 
 def _end(channel: int) -> _socket.socket:
@@ -161,20 +208,24 @@ def is_possible() -> bool:
     return soft == resource.RLIM_INFINITY
 
 
-def run(channel: int, fd: int, peer: tuple[str, int], serve: Serve) -> int:
-    """Serve the connection ``fd``, then others; the status of the last."""
+def run(channel: int, job: Job, serve: Serve) -> int:
+    """Serve a connection, then others; the status of the last."""
+
+    def tell(client: bytes) -> Standing:
+        return report(channel, client)
+
     try:
         channel = _lifted(channel)
-        birth = Birth(channel, fd)
+        birth = Birth(channel, job[0])
     except OSError:
         # No number is left for a descriptor of its own: serve this one and end.
         runtime.kept = frozenset()
-        return conclude(lambda: serve(fd, peer))
-    job: tuple[int, tuple[str, int]] | None = (fd, peer)
+        return conclude(lambda: serve(*job, tell))
+    following: Job | None = job
     for left in range(JOBS - 1, -1, -1):
-        if job is None:
+        if following is None:
             return 0
-        status = _serve(serve, *job)
+        status = _serve(serve, following, tell)
         if status or not left:
             return status
         try:
@@ -182,11 +233,11 @@ def run(channel: int, fd: int, peer: tuple[str, int], serve: Serve) -> int:
                 return 0
             title.announce(b"tcpserver", [b"", b"worker"], stays=False)
             posix.write(channel, DONE)
-            job = _receive_job(channel)
+            following = _receive_job(channel)
         except OSError:
             return 0
     return 0
 
 
-def _serve(serve: Serve, fd: int, peer: tuple[str, int]) -> int:
-    return conclude(lambda: serve(fd, peer))
+def _serve(serve: Serve, job: Job, tell: Report) -> int:
+    return conclude(lambda: serve(*job, tell))

@@ -14,7 +14,7 @@ import time
 from tests.bench import table
 
 NAMES = (
-    *("startup", "tcpserver", "multilog", "memory"),
+    *("startup", "tcpserver", "multilog", "tcprules", "memory", "supervision"),
     *("accept", "inject", "deliver", "remote"),
 )
 

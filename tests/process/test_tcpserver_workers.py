@@ -227,3 +227,22 @@ def test_processor_time_that_is_limited_is_never_shared(start: Start) -> None:
     talk(server)
     idle(server, 2)
     assert len(set(pids(server))) == 2
+
+
+def test_worker_tells_the_server_the_client_of_each_proxy_connection(
+    start: Start,
+) -> None:
+    server = start("-y", "127.0.0.1")
+    for number in (1, 2):
+        with server.connect() as connection:
+            header = b"PROXY TCP4 192.0.2.%d 198.51.100.1 4711 25\r\n" % number
+            connection.sendall(header + b"QUIT\r\n")
+            replies = connection.makefile("rb").read().splitlines()
+        assert [reply[:3] for reply in replies] == [b"220", b"221"]
+        idle(server, number)
+    log = "\n".join(server.lines())
+    clients = re.findall(r": ok (\d+) \S+ :([0-9.]+)::4711", log)
+    assert [ip for _, ip in clients] == ["192.0.2.1", "192.0.2.2"]
+    assert len({pid for pid, _ in clients}) == 1
+    server.process.send_signal(signal.SIGUSR1)
+    server.wait_for("report: 0/40 connections, 1 workers, 2 accepted;")

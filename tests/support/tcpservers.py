@@ -24,11 +24,13 @@ class Running:
         program: Sequence[str],
         env: dict[str, str] | None = None,
         cwd: str | os.PathLike[str] | None = None,
+        host: str = LOOPBACK,
     ) -> None:
+        self.host = host
         self.read_log, write_log = os.pipe()
         self.log = b""
         self.process = subprocess.Popen(
-            [*command, "-1", *options, LOOPBACK, "0", *program],
+            [*command, "-1", *options, host, "0", *program],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=write_log,
@@ -43,13 +45,20 @@ class Running:
         assert line, self.lines()
         self.port = int(line)
 
-    def connect(self) -> socket.socket:
-        """A connection to it."""
-        return socket.create_connection((LOOPBACK, self.port), timeout=30)
+    def connect(
+        self, to: str | None = None, source: str | None = None
+    ) -> socket.socket:
+        """A connection to it, from the address ``source``."""
+        where = to or {"::": "::1", "0": LOOPBACK}.get(self.host, self.host)
+        return socket.create_connection(
+            (where, self.port), 30, (source, 0) if source else None
+        )
 
-    def fetch(self) -> tuple[bytes, int]:
+    def fetch(
+        self, to: str | None = None, source: str | None = None
+    ) -> tuple[bytes, int]:
         """Everything a new connection sends, and the port it came from."""
-        with self.connect() as connection:
+        with self.connect(to, source) as connection:
             port = connection.getsockname()[1]
             parts = []
             while chunk := connection.recv(65536):

@@ -79,3 +79,21 @@ def test_number_without_digits_is_zero() -> None:
 
 def test_quiet_is_remembered() -> None:
     assert parse([b"tcpserver", b"-q", *REST], {}).verbosity == QUIET
+
+
+def test_options_of_today_have_defaults_that_change_nothing() -> None:
+    plain = parse([b"tcpserver", b"0", b"25", b"true"], {})
+    assert (plain.families, plain.drain, plain.proxies) == (b"46", None, [])
+    assert plain.host == b"0.0.0.0"
+    words = [b"tcpserver", b"-6w", b"20", b"-y10.0.0.0/8,::1", b"0", b"25", b"true"]
+    asked = parse(words, {})
+    assert (asked.families, asked.drain, asked.host) == (b"6", 20, b"::")
+    assert asked.proxies == [(b"\x0a\0\0\0", 8), (bytes(15) + b"\1", 128)]
+
+
+@pytest.mark.parametrize("networks", [b"", b"10.0.0.1/8", b"proxy.example", b"::1,"])
+def test_network_that_is_none_is_fatal(networks: bytes) -> None:
+    with pytest.raises(Exit) as end:
+        parse([b"tcpserver", b"-y", networks, b"0", b"25", b"true"], {})
+    assert end.value.code == 111
+    assert end.value.text.startswith(b"tcpserver: fatal: unable to understand network")

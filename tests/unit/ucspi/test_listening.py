@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from pytools.base.exits import Exit
-from pytools.ucspi.listening import find_ip4, find_port, literal_ip4
+from pytools.ucspi.listening import (
+    find_address,
+    find_port,
+    literal_ip4,
+    literal_ip6,
+)
 from pytools.ucspi.log import NORMAL, Log
 
 LOG = Log(NORMAL)
@@ -44,7 +49,48 @@ def test_literal_address_is_read_as_the_original_does(
 
 
 def test_host_with_too_few_numbers_has_no_address() -> None:
-    assert find_ip4(b"127.0.0.1", LOG) == b"127.0.0.1"
+    assert find_address(b"127.0.0.1", b"46", LOG) == ("127.0.0.1", 0)
     with pytest.raises(Exit) as caught:
-        find_ip4(b"127.1", LOG)
+        find_address(b"127.1", b"46", LOG)
     assert caught.value.text == b"tcpserver: fatal: no IP address for 127.1"
+
+
+@pytest.mark.parametrize(
+    ("host", "found"),
+    [
+        (b"::1", (bytes(15) + b"\1", 0)),
+        (b"[::]", (bytes(16), 0)),
+        (b"fe80::1%lo", (b"\xfe\x80" + bytes(13) + b"\1", 1)),
+        (b"fe80::1%none", (b"\xfe\x80" + bytes(13) + b"\1", -1)),
+        (b"127.0.0.1", None),
+        (b"a.example", None),
+        (b"1::2::3", None),
+    ],
+)
+def test_literal_ip6_address_may_have_brackets_and_an_interface(
+    host: bytes, found: tuple[bytes, int] | None
+) -> None:
+    assert literal_ip6(host) == found
+
+
+@pytest.mark.parametrize(
+    ("host", "families", "address"),
+    [
+        (b"::1", b"46", ("::1", 0, 0, 0)),
+        (b"::1", b"6", ("::1", 0, 0, 0)),
+        (b"::ffff:127.0.0.1", b"46", ("127.0.0.1", 0)),
+        (b"::1", b"4", None),
+        (b"127.0.0.1", b"6", None),
+        (b"::ffff:127.0.0.1", b"6", None),
+        (b"fe80::1%none", b"46", None),
+    ],
+)
+def test_families_restrict_what_a_host_may_be(
+    host: bytes, families: bytes, address: object
+) -> None:
+    if address is not None:
+        assert find_address(host, families, LOG) == address
+        return
+    with pytest.raises(Exit) as caught:
+        find_address(host, families, LOG)
+    assert caught.value.text == b"tcpserver: fatal: no IP address for " + host

@@ -14,9 +14,9 @@ from pytools.process import child
 from pytools.process.resolver import Resolver
 from pytools.ucspi import worker
 from pytools.ucspi.arguments import Arguments
-from pytools.ucspi.connection import Config
 from pytools.ucspi.log import NORMAL, QUIET
 from pytools.ucspi.server import Server
+from pytools.ucspi.verdict import Config
 
 
 @pytest.fixture
@@ -28,9 +28,12 @@ def server() -> Iterator[Server]:
     listener.bind(("127.0.0.1", 0))
     listener.listen(1)
     listener.setblocking(False)
-    made = Server(listener, Config(arguments, {}, 25), Resolver(), reuses=True)
+    resolver = Resolver()
+    made = Server([listener], Config(arguments, {}, 25), resolver, reuses=True)
     yield made
     listener.close()
+    # Else this process, the tests', would ask it for names: nobody would answer.
+    resolver.close()
 
 
 def test_without_a_descriptor_for_a_channel_the_client_is_served_all_the_same(
@@ -49,13 +52,13 @@ def test_without_a_descriptor_for_a_channel_the_client_is_served_all_the_same(
     monkeypatch.setattr(worker, "channel", no_channel)
     client = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM, 0)
     try:
-        client.connect(server._listener.getsockname())
-        server._accept()
+        client.connect(server._listeners[0].getsockname())
+        server._accept(server._listeners[0])
     finally:
         client.close()
     assert len(bodies) == 1
-    assert server._running == 1
-    assert server._children[4711].channel == -1
+    assert server.children.running == 1
+    assert server.children._by_pid[4711].channel == -1
 
 
 def test_run_without_descriptors_for_a_pipe_is_fatal(

@@ -1,0 +1,208 @@
+"""rblsmtpd in front of a program: under tcpserver, by itself, and under a limit."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pytools.process import launcher
+from pytools.process.dnsnames import TRY_SECONDS
+from tests.support.dnsserver import DnsServer, Zone, serving
+from tests.support.smtphome import Home
+from tests.support.tcpservers import Running
+
+Start = Callable[..., Running]
+LISTED, OTHER = "127.0.0.1", "127.0.0.2"
+ZONE: Zone = {
+    ("1.0.0.127.list.test.", "A"): ["127.0.0.2"],
+    ("1.0.0.127.list.test.", "TXT"): ['"see http://list.test/"'],
+    ("2.0.0.127.list.test.", "TXT"): ['"too"'],
+    ("2.0.0.127.white.test.", "A"): ["127.0.0.2"],
+    ("1.0.0.127.slow.test.", "SILENT"): [],
+    ("2.0.0.127.slow.test.", "SILENT"): [],
+}
+
+
+@pytest.fixture(scope="module")
+def names() -> Iterator[DnsServer]:
+    with serving(ZONE) as running:
+        yield running
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    made = Home(tmp_path)
+    for name in (b"tcpserver", b"rblsmtpd"):
+        file = tmp_path / "bin" / name.decode()
+        file.write_bytes(launcher.render(name, bytes(tmp_path)))
+        file.chmod(0o755)
+    return made
+
+
+def environment(names: DnsServer, **more: str) -> dict[str, str]:
+    return {
+        "PATH": "/usr/bin:/bin",
+        "DNSCACHEIP": f"127.0.0.1:{names.port}",
+        "TCPREMOTEIP": LISTED,
+        **more,
+    }
+
+
+@pytest.fixture
+def start(home: Home, names: DnsServer) -> Iterator[Start]:
+    servers = []
+
+    def begin(*lists: str, program: str) -> Running:
+        server = Running(
+            [home.program("tcpserver")],
+            ["-vHRl0"],
+            [home.program("rblsmtpd"), *lists, program],
+            environment(names),
+            host="0",
+        )
+        servers.append(server)
+        return server
+
+    yield begin
+    for server in servers:
+        if server.process.poll() is None:
+            server.stop()
+
+
+def said(server: Running, source: str) -> bytes:
+    """All that the server says to a client from there that quits at once."""
+    with server.connect(source=source) as connection:
+        connection.sendall(b"MAIL FROM:<a@b>\r\nRCPT TO:<joe@ok.example>\r\nQUIT\r\n")
+        return connection.makefile("rb").read()
+
+
+def test_one_worker_refuses_a_client_and_serves_the_next(
+    start: Start, home: Home, names: DnsServer
+) -> None:
+    names.asked.clear()
+    lists = ["-a", "white.test", "-r", "none.test", "-b", "-r", "list.test"]
+    server = start(*lists, program=home.program("qmail-smtpd"))
+    for count, source in enumerate((LISTED, OTHER, LISTED), 1):
+        replies = said(server, source)
+        server.wait_for(": end ", count)
+        if source == LISTED:
+            assert replies == (
+                b"220 rblsmtpd.local\r\n250 rblsmtpd.local\r\n"
+                b"553 see http://list.test/\r\n221 rblsmtpd.local\r\n"
+            )
+        else:
+            assert re.fullmatch(
+                b"(220|250|221) .*me.example.*", replies.split(b"\r\n")[0]
+            )
+            assert b"\r\n250 ok\r\n" in replies
+    log = "\n".join(server.lines())
+    (pid,) = set(re.findall(r": pid (\d+) from", log))
+    line = f"rblsmtpd: {LISTED} pid {pid}: 553 see http://list.test/"
+    assert log.count(line) == 2
+    # Each name was asked for once: the resolver remembers what the worker does not.
+    asked = [(name, kind) for name, kind, _ in names.asked]
+    assert len(asked) == len(set(asked)) == 10
+
+
+def test_refusal_does_not_wait_for_the_lists_behind(
+    start: Start,
+) -> None:
+    words = ["-t0", "-r", "list.test", "-r", "slow.test", "-a", "slow.test"]
+    server = start(*words, program="true")
+    began = time.monotonic()
+    assert server.fetch(source=LISTED)[0] == b"451 see http://list.test/\r\n"
+    assert time.monotonic() - began < TRY_SECONDS
+
+
+def run(
+    home: Home, names: DnsServer, *words: str, **env: str
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [home.program("rblsmtpd"), *words, "echo", "program"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=environment(names, **env),
+        timeout=60,
+        check=False,
+    )
+
+
+def test_lists_are_asked_at_once(home: Home, names: DnsServer) -> None:
+    """Twenty of them, with one in front that never answers: one time limit for all."""
+    names.asked.clear()
+    others = [word for n in range(20) for word in ("-r", f"{n}.test")]
+    began = time.monotonic()
+    child = subprocess.Popen(
+        [
+            home.program("rblsmtpd"),
+            "-t0",
+            "-r",
+            "slow.test",
+            *others,
+            "echo",
+            "program",
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        env=environment(names),
+    )
+    wanted = {
+        (f"1.0.0.127.{n}.test.", kind) for n in range(20) for kind in ("A", "TXT")
+    }
+    while not wanted <= {(name, kind) for name, kind, _ in names.asked}:
+        assert child.poll() is None
+        assert time.monotonic() - began < TRY_SECONDS
+        time.sleep(0.01)
+    child.kill()
+    child.communicate(timeout=20)
+
+
+def test_limit_of_memory_leaves_room_for_the_question(
+    home: Home, names: DnsServer
+) -> None:
+    done = subprocess.run(
+        [
+            *(home.program("softlimit"), "-m", "5000000", home.program("rblsmtpd")),
+            *("-t0", "-r", "list.test", "true"),
+        ],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=environment(names),
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == b"451 see http://list.test/\r\n"
+
+
+def test_address_in_ipv6_form_is_the_one_of_ipv4(home: Home, names: DnsServer) -> None:
+    done = run(home, names, "-t0", "-r", "list.test", TCPREMOTEIP="::ffff:127.0.0.1")
+    assert done.stdout == b"451 see http://list.test/\r\n"
+    assert done.stderr.startswith(b"rblsmtpd: ::ffff:127.0.0.1 pid ")
+
+
+def test_client_that_reads_nothing_is_left_after_the_time(
+    home: Home, names: DnsServer, tmp_path: Path
+) -> None:
+    """It would take 2 MB of replies."""
+    (tmp_path / "commands").write_bytes(b"NOOP\n" * 100_000)
+    read_end, write_end = os.pipe()
+    with open(tmp_path / "commands") as commands:
+        done = subprocess.run(
+            [home.program("rblsmtpd"), "-t1", "true"],
+            stdin=commands,
+            stdout=write_end,
+            stderr=subprocess.DEVNULL,
+            env=environment(names, RBLSMTPD="no"),
+            timeout=20,
+            check=False,
+        )
+    assert done.returncode == 0
+    os.close(write_end)
+    assert os.read(read_end, 100).startswith(b"220 rblsmtpd.local\r\n250 ")
+    os.close(read_end)
