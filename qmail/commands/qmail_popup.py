@@ -1,0 +1,146 @@
+"""qmail-popup: ask for a POP3 name and password, and run what checks them.
+
+Contract     qmail-popup hostname subprogram [arg ...], POP3 on descriptors 0 and 1. The
+             subprogram finds the connection there and as 2, and on 3 what
+             qmail/pop3/credentials.py says. Exit status 1, always.
+Secrets      the password lies in this process only; it takes no second session.
+"""
+
+from __future__ import annotations
+
+import posix
+import select
+import time
+
+from pytools.base import fds, signals
+from pytools.base.exits import Exit, Next
+from pytools.process import child
+from qmail.pop3 import credentials, login
+from qmail.pop3.lines import error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, NoReturn
+
+TIMEOUT_SECONDS: Final = 1200
+ENDED: Final = 1
+PIPE_BYTES: Final = 4096
+
+USAGE: Final = error(b"usage: popup hostname subprogram")
+NO_PIPE: Final = error(b"unable to open pipe")
+NO_FORK: Final = error(b"unable to fork")
+NO_WRITE: Final = error(b"unable to write pipe")
+CRASHED: Final = error(b"aack, child crashed")
+REFUSED: Final = error(b"authorization failed")
+
+
+def next_program(argv: list[bytes]) -> list[bytes] | None:
+    """The subprogram."""
+    return argv[2:] or None
+
+
+def main(argv: list[bytes]) -> int:
+    """Talk up to the password, and wait for what comes of it."""
+    signals.ignore(signals.SIGPIPE)
+    if len(argv) < 3:
+        _send(USAGE)
+        return ENDED
+    stamp = login.timestamp(posix.getpid(), int(time.time()), argv[1])
+    event = _talk(login.Session(stamp))
+    if event is not None:
+        _send(_check(credentials.pack(event.data, event.password, stamp), argv[2:]))
+    return ENDED
+
+
+def _talk(session: login.Session) -> login.Event | None:
+    """Talk until somebody says who he is; None when the session is over before."""
+    if not _send(session.greet()):
+        return None
+    while True:
+        event = session.next_event()
+        if event is None:
+            data = _receive()
+            if not data:
+                return None
+            session.receive(data)
+        elif event.kind == login.LOGIN:
+            return event
+        elif not _send(event.data) or event.kind == login.QUIT:
+            return None
+
+
+def _check(secret: bytes, command: list[bytes]) -> bytes:
+    """Run the subprogram to its end; what is left to say."""
+    try:
+        read_end, write_end = fds.pipe()
+    except OSError:
+        return NO_PIPE
+    try:
+        pid = child.fork(lambda: _become(command, read_end))
+    except OSError:
+        return NO_FORK
+    # What surely fits into the pipe is written even if nobody reads: then the end of the
+    # subprogram tells what was wrong, however fast that came.
+    fits = len(secret) <= PIPE_BYTES
+    if not fits:
+        posix.close(read_end)
+    try:
+        fds.write_all(write_end, secret)
+    except OSError:
+        return NO_WRITE
+    finally:
+        posix.close(write_end)
+    if fits:
+        posix.close(read_end)
+    try:
+        status = child.wait_for(pid)
+    except OSError:
+        return b""
+    if status & 127:
+        return CRASHED
+    return REFUSED if status else b""
+
+
+def _become(command: list[bytes], read_end: int) -> NoReturn:
+    try:
+        fds.move(read_end, 3)
+        fds.copy(1, 2)
+    except OSError:
+        raise Exit(ENDED) from None
+    signals.set_default(signals.SIGPIPE)
+    # A program that is not there is the operator's fault; the peer learns no more.
+    raise Next(command, on_error=lambda _: Exit(ENDED))
+
+
+def _send(data: bytes) -> bool:
+    """Send a short reply; False when the peer is gone."""
+    if not data:
+        # No wait for a peer that has stopped reading.
+        return True
+    if not _is_ready(1, select.POLLOUT):
+        return False
+    try:
+        fds.write_all(1, data)
+    except OSError:
+        return False
+    return True
+
+
+def _receive() -> bytes:
+    """One byte: what follows the password belongs to the program behind.
+
+    COMPAT: the original reads 128 at a time, and what a client has sent at once with its
+    password (RFC 2449 6.6) is lost.
+    """
+    if not _is_ready(0, select.POLLIN):
+        return b""
+    try:
+        return posix.read(0, 1)
+    except OSError:
+        return b""
+
+
+def _is_ready(fd: int, event: int) -> bool:
+    poll = select.poll()
+    poll.register(fd, event)
+    return bool(poll.poll(TIMEOUT_SECONDS * 1000))
