@@ -1,8 +1,8 @@
 """sendmail: the command line of sendmail(8) for qmail-inject; also mailq, newaliases.
 
 Contract     every descriptor goes on to the program it becomes: qmail-inject, for -bs
-             qmail-smtpd, for -bp and mailq qmail-qread. Exit 100 for misuse, 111 when
-             that program cannot be run.
+             qmail-smtpd, for -bp and mailq qmail-qread, for -bi and newaliases the
+             home's newaliases. Exit 100 for misuse, 111 when that program cannot be run.
 """
 
 from __future__ import annotations
@@ -133,13 +133,14 @@ def _sender_variables(sender: bytes) -> dict[bytes, bytes | None]:
 
 
 def _newaliases(env: dict[bytes, bytes], strerr: Strerr) -> Exception:
-    path = b"bin/newaliases"
-    # Our own launcher of that name is this very program.
-    if posix.access(path, posix.X_OK) and chain.is_ours(path) is None:
-        return _program(b"newaliases", [], env, strerr)
-    return strerr.fatal(
-        b"there are no aliases to build: use fastforward's newaliases", code=100
-    )
+    try:
+        ours = chain.is_ours(b"bin/newaliases")
+    except OSError:
+        ours = None
+    if ours is not None and ours[0] == b"sendmail":
+        # A link that brought us here: it would bring us here again.
+        return strerr.fatal(b"bin/newaliases is sendmail, not newaliases", code=100)
+    return _program(b"newaliases", [], env, strerr)
 
 
 def _program(

@@ -117,11 +117,7 @@ class Delivery:
         return maildir.unique_name(time.time_ns(), pid, self._files, host)
 
     def _mbox(self, path: bytes) -> None:
-        try:
-            fd = mbox.open_mailbox(path)
-        except OSError as error:
-            raise trouble(b"Unable to open " + path, error, b"4.2.1") from None
-        locked = _lock(fd)
+        fd, locked = self._locked_mbox(path)
         head = self._from_line + self._head
         try:
             mbox.append(path, fd, head, message.blocks(), locked)
@@ -133,6 +129,20 @@ class Delivery:
             # DURABILITY: fsync has said that all of it is on disk; a deferral would only
             # deliver it twice. The process ends soon, and its lock with it.
             pass
+
+    def _locked_mbox(self, path: bytes) -> tuple[int, bool]:
+        """(the mailbox open for appending, if it is locked)."""
+        while True:
+            try:
+                fd = mbox.open_mailbox(path)
+            except OSError as error:
+                raise trouble(b"Unable to open " + path, error, b"4.2.1") from None
+            locked = _lock(fd)
+            # DURABILITY: a mail reader may have put another file in its place while we
+            # waited for its lock. COMPAT: the original appends to the one that is gone.
+            if not mbox.is_replaced(path, fd):
+                return fd, locked
+            posix.close(fd)
 
     def _program(self, command: bytes) -> int:
         message.rewind()

@@ -74,6 +74,16 @@ def open_mailbox(path: bytes, fs: Fs = posix) -> int:
     return fs.open(path, _APPEND, 0o600)
 
 
+def is_replaced(path: bytes, fd: int, fs: Fs = posix) -> bool:
+    """True if the open mailbox is not the file of that name any more."""
+    mine = fs.fstat(fd)
+    try:
+        there = fs.stat(path)
+    except OSError:
+        return True  # opening it anew will tell
+    return (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino)
+
+
 def append(
     path: bytes,
     fd: int,

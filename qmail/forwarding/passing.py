@@ -1,0 +1,87 @@
+"""Passing the message of descriptor 0 on: to a program, to the queue.
+
+Contract     descriptor 0 is the message, a file at its beginning, before and after each
+             program. What cannot be done ends the program: 100 for good, 111 for now.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from pytools.base import fds
+from pytools.base.exits import TEMPORARY, USAGE, Exit
+from pytools.process import child
+from qmail.queue.inject import Submission
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pytools.base.exits import Strerr
+
+_FOR_GOOD = frozenset((64, 65, 70, 76, 77, 78, 100, 112))
+"""Exit codes of programs that will never take the message; 64 to 78 are sendmail's."""
+
+
+def start(body: Callable[[], int], errors: Strerr) -> int:
+    """The pid of a child that runs ``body``."""
+    try:
+        return child.fork(body)
+    except OSError as error:
+        raise errors.fatal(b"unable to fork", error=error) from None
+
+
+def finish(pid: int, what: bytes, errors: Strerr) -> None:
+    """Wait for the program ``pid``; rewind the message for whoever comes next.
+
+    COMPAT: 99 is no success here as it is in a .qmail file, but try again.
+    """
+    try:
+        status = child.wait_for(pid)
+    except OSError as error:
+        # Whoever started us ignores SIGCHLD: the kernel has thrown the status away.
+        raise errors.fatal(b"wait failed", what, error=error) from None
+    if not posix.WIFEXITED(status):
+        raise errors.fatal(b"child crashed", what)
+    code = posix.WEXITSTATUS(status)
+    if code:
+        raise Exit(USAGE if code in _FOR_GOOD else TEMPORARY)
+    try:
+        posix.lseek(0, 0, 0)
+    except OSError as error:
+        raise errors.fatal(b"unable to rewind input", error=error) from None
+
+
+def blocks(errors: Strerr) -> Iterable[bytes]:
+    """The message from where descriptor 0 stands."""
+    try:
+        while block := posix.read(0, fds.BLOCK):
+            yield block
+    except OSError as error:
+        raise errors.fatal(b"unable to read message", error=error) from None
+
+
+def submit(
+    head: bytes, sender: bytes, recipients: list[bytes], prefix: bytes, errors: Strerr
+) -> int:
+    """Queue ``head`` and the message; the queue's number for it.
+
+    ``prefix`` comes before the queue's reason for a refusal.
+    """
+    submission = Submission()
+    submission.put(head)
+    try:
+        for block in blocks(errors):
+            submission.put(block)
+    except Exit:
+        submission.fail()
+        submission.close()
+        raise
+    submission.sender(sender)
+    for recipient in recipients:
+        submission.recipient(recipient)
+    verdict = submission.close()
+    if verdict:
+        code = USAGE if verdict.startswith(b"D") else TEMPORARY
+        raise errors.fatal(prefix, verdict[1:], code=code)
+    return submission.qp

@@ -1,0 +1,96 @@
+"""A message for a program: some lines first, then all of descriptor 0.
+
+Contract     ``feed`` gives the program's status; ``Trouble`` when there is none. What
+             the program does not read is no error: it knows what it needs.
+Whole        a message that cannot be read to its end must not pass for a whole one, so
+             the program is killed before it sees the end of its input.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from pytools.base import fds, signals
+from pytools.base.exits import Exit, Next
+from pytools.process import child
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+
+class Trouble(Exception):
+    """What could not be done (``READ`` is the message), and the system's reason."""
+
+    def __init__(self, what: bytes, error: OSError | None = None) -> None:
+        super().__init__(what, error)
+        self.what = what
+        self.error = error
+
+
+READ = b"unable to read input"
+
+
+def feed(
+    command: list[bytes], head: bytes, cannot_run: Callable[[OSError], Exit]
+) -> int:
+    """Run the command with ``head`` and descriptor 0 as its input; its exit status.
+
+    ``cannot_run`` is called in the child, which then ends so.
+    """
+
+    def body() -> NoReturn:
+        try:
+            fds.arrange({0: read_end})
+        except OSError as error:
+            raise cannot_run(error) from None
+        signals.set_default(signals.SIGPIPE)
+        raise Next(command, on_error=cannot_run)
+
+    signals.ignore(signals.SIGPIPE)
+    try:
+        read_end, write_end = fds.pipe()
+    except OSError as error:
+        raise Trouble(b"unable to create pipe", error) from None
+    try:
+        pid = child.fork(body)
+    except OSError as error:
+        raise Trouble(b"unable to fork", error) from None
+    posix.close(read_end)
+    unread = _copy(head, write_end)
+    if unread is not None:
+        # COMPAT: the originals go on, and the program sends what there was of it.
+        posix.kill(pid, signals.SIGKILL)
+    posix.close(write_end)
+    status = _wait(pid)
+    if unread is not None:
+        raise Trouble(READ, unread)
+    if status & 127:
+        raise Trouble(b"child crashed")
+    return status >> 8
+
+
+def _copy(head: bytes, write_end: int) -> OSError | None:
+    """Write all there is; the error if that could not be read."""
+    pending = head
+    while True:
+        try:
+            chunk = posix.read(0, fds.BLOCK)
+        except OSError as error:
+            return error
+        try:
+            fds.write_all(write_end, pending + chunk)
+        except OSError:
+            return None
+        if not chunk:
+            return None
+        pending = b""
+
+
+def _wait(pid: int) -> int:
+    try:
+        return child.wait_for(pid)
+    except OSError as error:
+        # Whoever started us ignores SIGCHLD: the kernel has thrown the status away.
+        raise Trouble(b"wait failed", error) from None

@@ -1,0 +1,83 @@
+"""fastforward, dot-forward and the compilers where something is not as it should be."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pytools.process import launcher
+from tests.support.forked import Forked
+
+TABLE = b"l@h: ./l.bin; p@h: |touch\\ ran;"
+ENV = {"HOST": "h", "USER": "joe", "SENDER": "s@x", "RECIPIENT": "p@h"}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Forked:
+    (tmp_path / "control").mkdir()
+    (tmp_path / "control/me").write_text("me.example\n")
+    (tmp_path / "bin").mkdir()
+    for name in (b"fastforward", b"dot-forward"):
+        file = tmp_path / "bin" / os.fsdecode(name)
+        file.write_bytes(launcher.render(name, os.fsencode(tmp_path)))
+        file.chmod(0o755)
+    made = Forked(tmp_path)
+    assert made("setforward", "t.cdb", "t.tmp", data=TABLE).status == 0
+    return made
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("fastforward t.cdb", b"fastforward: fatal: wait failed in |touch ran"),
+        ("dot-forward .forward", b"dot-forward: fatal: wait failed"),
+    ],
+)
+def test_ignored_sigchld_is_told_not_traced(
+    run: Forked, tmp_path: Path, line: str, said: bytes
+) -> None:
+    (tmp_path / ".forward").write_text('"|touch ran"\n')
+    (tmp_path / "none").mkdir()
+    words = ["envdir", "none", "env", "--ignore-signal=CHLD", *f"bin/{line}".split()]
+    done = run(*words, data=b"x\n\n", env=ENV)
+    assert done.said == (111, b"", said + b": no child processes\n")
+    assert (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["fastforward", "t.cdb"], "./l.bin"),
+        (["fastforward", "-n", "t.cdb"], "./l.bin"),
+        (["dot-forward", ".forward", "other"], ".forward"),
+    ],
+)
+def test_fifo_is_no_empty_file(
+    run: Forked, tmp_path: Path, words: list[str], name: str
+) -> None:
+    os.mkfifo(tmp_path / name, 0o644)
+    done = run(*words, data=b"x\n\n", env={**ENV, "RECIPIENT": "l@h"})
+    line = f"{words[0]}: fatal: {name} is no regular file\n"
+    assert done.said == (111, b"", line.encode())
+
+
+@pytest.mark.parametrize(
+    ("words", "made", "tmp"),
+    [
+        (["newinclude", "l"], "l.bin", "l.tmp"),
+        (["setforward", "x.cdb", "x.tmp"], "x.cdb", "x.tmp"),
+        (["setmaillist", "l.bin", "x.tmp"], "l.bin", "x.tmp"),
+    ],
+)
+def test_compilers_follow_no_link_at_the_temporary_file(
+    run: Forked, tmp_path: Path, words: list[str], made: str, tmp: str
+) -> None:
+    (tmp_path / "l").write_text("a@b\n")
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / tmp).symlink_to("precious")
+    assert run(*words).said == (0, b"", b"")
+    assert (tmp_path / "precious").read_text() == "precious"
+    assert (tmp_path / made).is_file()
+    assert not (tmp_path / made).is_symlink()
