@@ -155,7 +155,10 @@ def _direct(ours: _socket.socket, theirs: _socket.socket, caller: int) -> int:
         accounts.set_uid(known.qmailq)
     except OSError:
         answer = wire.Answer(exitcodes.NO_CONFIGURATION, caller)
-        theirs.sendall(wire.encode_answer(answer), _socket.MSG_NOSIGNAL)
+        try:
+            theirs.sendall(wire.encode_answer(answer), _socket.MSG_NOSIGNAL)
+        except OSError:
+            pass  # the caller has given up its message already
         return 0
     names = pid_names(posix.getpid())
     config = Config(runtime.home, known)
