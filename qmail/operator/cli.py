@@ -6,24 +6,24 @@ Makefile runs. Where its output is no terminal it is plain.
 
 from __future__ import annotations
 
-import errno
+import json
 import os
-import re
-import stat
+import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import click
 
+from qmail.operator import cli_queue, cli_services, instcheck, overview
 from qmail.operator import inst_check as guide_check
-from qmail.operator import instcheck
+from qmail.operator.overview import Service
 from qmail.operator.places import Places, SetupError
 from qmail.operator.runtime import SOURCE, VERSION
 
-LINES = 5
-MULTILOG = re.compile(rb"multilog\b.*\s(/\S+)\s*$", re.MULTILINE)
-TAIL_BYTES = 64 * 1024
+LINES = 8
+"""Of the logs, at least."""
+OTHER_LINES = 6
+"""Of the screen: the heading, two of the queue, two blank, and the next prompt."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -33,11 +33,15 @@ def pyqmail(context: click.Context) -> None:
     context.ensure_object(Places)
 
 
+pyqmail.add_command(cli_queue.queue)
+pyqmail.add_command(cli_services.service)
+
+
 @pyqmail.command()
-@click.option("-n", "--lines", default=LINES, show_default=True, help="of each log")
+@click.option("-n", "--lines", type=int, help="of the logs; else what the screen holds")
 @click.pass_obj
-def status(places: Places, lines: int) -> None:
-    """Show the services, the queue, and the end of every log.
+def status(places: Places, lines: int | None) -> None:
+    """Show the services, the queue, and the recent lines of all logs.
 
     Exits 1 if a service is not up.
     """
@@ -48,92 +52,73 @@ def status(places: Places, lines: int) -> None:
         raise click.ClickException(
             f"no services in {places.service}\n...try: package/install, then the guide"
         )
-    names = [name for one in services for name in with_log(places, one)]
-    svstat = output([f"{places.local_bin}/svstat", *names], cwd=places.service)
-    up = True
-    for line in svstat.splitlines():
-        is_up = ": up (pid " in line
-        up = up and is_up
-        click.secho(line, fg="green" if is_up else "red")
+    heading, *rows = overview.table(services)
+    click.secho(heading[0], bold=True)
+    for line, is_well in rows:
+        click.secho(line, fg="green" if is_well else "red")
     click.echo()
     click.echo(output([f"{places.home}/bin/qmail-qstat"]), nl=False)
-    for service in services:
-        if (log := log_of(places, service)) is not None:
-            show_log(places, service, log, lines)
-    if not up:
+    if lines is None:
+        above = len(rows) + OTHER_LINES
+        lines = max(shutil.get_terminal_size().lines - above, LINES)
+    show_logs(places, [one.name for one in services], lines)
+    if not all(one.is_up for one in services):
         raise click.exceptions.Exit(1)
 
 
-def services_of(places: Places) -> list[str]:
-    """The names in the scan directory, as svscan sees them."""
+def services_of(places: Places) -> list[Service]:
+    """The services in the scan directory, as svscan sees it, and how they are."""
     try:
-        names = os.listdir(places.service)
+        listed = sorted(os.listdir(places.service))
     except OSError:
         return []
-    return sorted(name for name in names if not name.startswith("."))
+    names = [n for n in listed if os.path.isdir(f"{places.service}/{n}")]
+    names = [name for name in names if not name.startswith(".")]
+    logs = [f"{n}/log" for n in names if os.path.isdir(f"{places.service}/{n}/log")]
+    if not names:
+        return []
+    command = [f"{places.local_bin}/svstat", "--json", *names, *logs]
+    said = output(command, cwd=places.service, statuses=(0, 100, 111))
+    states = [json.loads(line) for line in said.splitlines()]
+    of_logs = dict(zip(logs, states[len(names) :], strict=True))
+    return [
+        Service(name, state, of_logs.get(f"{name}/log"))
+        for name, state in zip(names, states, strict=False)
+    ]
 
 
-def with_log(places: Places, service: str) -> list[str]:
-    """A service, and its log service if it has one."""
-    log = f"{service}/log"
-    return [service, log] if os.path.isdir(f"{places.service}/{log}") else [service]
-
-
-def log_of(places: Places, service: str) -> str | None:
-    """The directory that the log service's run script gives to multilog."""
-    try:
-        script = Path(places.service, service, "log/run").read_bytes()
-    except OSError:
-        return None
-    found = MULTILOG.search(script)
-    return os.fsdecode(found[1]) if found else None
-
-
-def show_log(places: Places, service: str, log: str, count: int) -> None:
-    """The last lines of a log, with times as people read them."""
+def show_logs(places: Places, services: list[str], count: int) -> None:
+    """The last lines of all logs together, with times as people read them."""
+    logs: list[tuple[str, bytes]] = []
+    complaints: list[str] = []
+    for service in services:
+        directory = overview.log_of(places, service)
+        if directory is None:
+            continue
+        try:
+            logs.append((service, overview.tail(f"{directory}/current")))
+        except OSError as error:
+            complaints.append(f"unable to read {directory}/current: {error.strerror}")
     click.echo()
-    click.secho(f"{service} ({log}):", bold=True)
-    try:
-        text = tail(f"{log}/current")
-    except OSError as error:
-        click.echo(f"  unable to read {log}/current: {error.strerror}")
-        return
-    last = b"".join(text.splitlines(True)[-count:] if count > 0 else ())
-    for line in output([f"{places.local_bin}/tai64nlocal"], last).split("\n"):
-        if line:
-            click.echo(f"  {printable(line)}")
+    width = max((len(service) for service, _ in logs), default=0)
+    for line in overview.recent(logs, count):
+        click.secho(overview.when(line.time), dim=True, nl=False)
+        click.echo(f" {line.service:{width}} {line.text}")
+    for complaint in complaints:
+        click.secho(complaint, fg="red")
 
 
-def tail(path: str) -> bytes:
-    """The end of a log. OSError.
-
-    SECURITY: the directory is qmaill's, who may put there a FIFO to hang on, or a link.
-    """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    with open(os.open(path, flags), "rb") as file:
-        now = os.fstat(file.fileno())
-        if not stat.S_ISREG(now.st_mode):
-            raise OSError(errno.EINVAL, "not a regular file")
-        file.seek(max(now.st_size - TAIL_BYTES, 0))
-        return file.read(TAIL_BYTES)
-
-
-def printable(line: str) -> str:
-    """What a terminal shows as it is; SMTP clients have a say in log lines."""
-    return "".join(c if c.isprintable() or c == "\t" else "?" for c in line)
-
-
-def output(command: list[str], stdin: bytes = b"", cwd: str = "/") -> str:
-    """What a program of ours prints; its complaint ends this one."""
+def output(command: list[str], cwd: str = "/", statuses: tuple[int, ...] = (0,)) -> str:
+    """What a program of ours prints; another exit status than these ends this one."""
     try:
         done = subprocess.run(
-            command, input=stdin, capture_output=True, cwd=cwd, check=False
+            command, stdin=subprocess.DEVNULL, capture_output=True, cwd=cwd, check=False
         )
     except OSError as error:
         raise click.ClickException(
             f"unable to run {command[0]}: {error.strerror}"
         ) from None
-    if done.returncode != 0:
+    if done.returncode not in statuses:
         raise click.ClickException(os.fsdecode(done.stderr.strip()))
     return done.stdout.decode("utf-8", "backslashreplace")
 

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytools.process.programs import ALIASES, PYTOOLS, QMAIL
+from pytools.process.programs import ALIASES, DAEMONTOOLS, QMAIL, UCSPI
 
 SPLIT = 23
 ROOT_ONLY = frozenset({"qmail-lspawn", "qmail-start", "qmail-newu", "qmail-newmrh"})
 """Programs of mode 0700: only root has a use for them."""
-
-UCSPI = frozenset({"tcprules", "tcprulescheck", "tcpserver"})
-"""Programs that live in /usr/local/bin itself; daemontools is linked there."""
 
 DIRECTORY = "directory"
 FILE = "file"
@@ -50,7 +47,12 @@ def qmail_programs() -> list[str]:
 
 def daemontools_programs() -> list[str]:
     """The names of the programs in /command."""
-    return sorted({name.decode() for name in PYTOOLS} - UCSPI)
+    return sorted(name.decode() for name in DAEMONTOOLS)
+
+
+def ucspi_programs() -> list[str]:
+    """The names of the programs that lie in /usr/local/bin itself."""
+    return sorted(name.decode() for name in UCSPI)
 
 
 def directories() -> list[Entry]:

@@ -46,7 +46,7 @@ def findings(places: Places, owners: Owners) -> Iterator[str]:
     programs = [f"{places.home}/bin/{name}" for name in hier.qmail_programs()]
     for directory, names in (
         (places.command, hier.daemontools_programs()),
-        (places.local_bin, [*hier.daemontools_programs(), *sorted(hier.UCSPI)]),
+        (places.local_bin, [*hier.daemontools_programs(), *hier.ucspi_programs()]),
     ):
         for name in names:
             path = os.path.join(directory, name)

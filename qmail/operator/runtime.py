@@ -1,6 +1,6 @@
 """The runtime directory: our code and its libraries, complete and then never changed.
 
-    /usr/local/lib/pyqmail/<version>-<hash>/lib/{pytools,qmail,cdbx,dns,...}
+    /usr/local/lib/pyqmail/<version>-<hash>/lib/{pytools,qmail,service-templates,dns,...}
 
 Built under another name and renamed, so that it is whole or not there; launchers name it
 (pytools/process/launcher.py), so a process runs one version from its start to its end.
@@ -33,7 +33,9 @@ HOMES = ".homes"
 
 def sources(root: Path = SOURCE) -> list[Path]:
     """The files of ours that a runtime holds, in a fixed order."""
-    return sorted(p for pkg in ("pytools", "qmail") for p in (root / pkg).rglob("*.py"))
+    code = [p for pkg in ("pytools", "qmail") for p in (root / pkg).rglob("*.py")]
+    scripts = [p for p in (root / "service-templates").rglob("*") if p.is_file()]
+    return sorted(code + scripts)
 
 
 def name(python: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pytools.process import launcher
 from pytools.process.programs import OPERATOR
-from qmail.operator import hier, interpreter, ownership, runtime, templates
+from qmail.operator import hier, interpreter, ownership, runtime, takeover, templates
 from qmail.operator.places import Owners, Places, SetupError
 
 SOURCE = runtime.SOURCE
@@ -32,6 +32,8 @@ def main(argv: list[str]) -> int:
         if os.geteuid() != 0:
             raise SetupError("must be run by root\n...try: sudo make setup check")
         install(places, Owners(), wheels=os.environ.get("WHEELS"))
+        for notice in takeover.notices(places):
+            print(f"setup: warning: {notice}")
     except SetupError as error:
         print(f"setup: fatal: {error}", file=sys.stderr)
         return 111
@@ -110,7 +112,7 @@ def install_launchers(places: Places, owners: Owners, python: str, lib: str) -> 
         path = os.path.join(places.command, name)
         write_by_rename(path, text(name), 0o755, root, group)
         link_by_rename(path, os.path.join(places.local_bin, name))
-    for name in (*sorted(hier.UCSPI), *sorted(name.decode() for name in OPERATOR)):
+    for name in (*hier.ucspi_programs(), *sorted(name.decode() for name in OPERATOR)):
         path = os.path.join(places.local_bin, name)
         write_by_rename(path, text(name), 0o755, root, group)
 

@@ -1,0 +1,222 @@
+"""Service directories out of service-templates/: which there are, and adding one.
+
+Questions    a template asks what its ``run`` sets from plain words at the left margin,
+             ``PORT=pop3``: the word there is the answer if nobody gives another.
+             The settings of those that ask nothing are control files.
+Add          writes HOME/supervise/NAME with run and log/run, and makes the log's
+             directory. What is there already stays as it is. Linked into the scan
+             directory only when asked to: until then nothing runs.
+Remove       the manual's way: rename the link away, then svc -dx, so that svscan starts
+             nothing again. The service directory and its log stay.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import time
+from pathlib import Path
+
+from qmail.operator import setup, templates
+from qmail.operator.places import Owners, Places
+from qmail.operator.runtime import SOURCE
+
+TEMPLATES = SOURCE / "service-templates"
+QUESTION = re.compile(r"^([A-Z]+)=(?!`)(.*)$", re.MULTILINE)
+PROGRAM = re.compile(r"(?:^|[\s=])((?:/\S*)?/(?:s?bin|command)/[\w@.-]+)")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+GUIDES = {
+    "qmail-send": "The guide's: qmail-send and all that it starts, by rc",
+    "qmail-smtpd": "The guide's: SMTP, by the rules in /etc/tcp.smtp.cdb",
+}
+"""What the scripts that have the guide's bytes cannot say themselves."""
+OF_TRIALS = frozenset({"trial-sink"})
+END_SECONDS = 10
+"""How long ``remove`` waits for a service before it goes on to its log."""
+
+
+class ServiceError(Exception):
+    """What was asked cannot be done; the text says why and what to try."""
+
+
+def names() -> list[str]:
+    """The templates there are."""
+    found = (path.parent.name for path in TEMPLATES.glob("*/run"))
+    return sorted(set(found) - OF_TRIALS)
+
+
+def about(template: str) -> str:
+    """One line about a template: the first sentence of its comment."""
+    if template in GUIDES:
+        return GUIDES[template]
+    words: list[str] = []
+    for line in (TEMPLATES / template / "run").read_text().splitlines()[1:]:
+        if not line.startswith("# "):
+            break
+        words += line[2:].split()
+    return re.split(r"[.:;] |\.$", " ".join(words), maxsplit=1)[0]
+
+
+def questions(template: str) -> dict[str, str]:
+    """What a template asks, in lower case, with the answers that it comes with."""
+    text = (TEMPLATES / template / "run").read_text()
+    return {name.lower(): " ".join(shlex.split(word)) for name, word in asked(text)}
+
+
+def asked(text: str) -> list[tuple[str, str]]:
+    """(NAME, word) of the assignments at the left margin of a run script."""
+    return QUESTION.findall(text)
+
+
+def answered(text: str, answers: dict[str, str]) -> str:
+    """The run script with these answers. ServiceError for what it does not ask."""
+    asks = {name.lower() for name, _ in asked(text)}
+    for name, answer in answers.items():
+        if name not in asks:
+            raise ServiceError(
+                f"it does not ask for {name}; it asks for: {', '.join(sorted(asks))}"
+                if asks
+                else f"it does not ask for {name}; its settings are control files"
+            )
+        if "\n" in answer or "\0" in answer:
+            raise ServiceError(f"{name} must be one line")
+
+    def assignment(found: re.Match[str]) -> str:
+        answer = answers.get(found[1].lower())
+        return found[0] if answer is None else f"{found[1]}={shlex.quote(answer)}"
+
+    return QUESTION.sub(assignment, text)
+
+
+def scripts(
+    places: Places, template: str, name: str, answers: dict[str, str]
+) -> dict[str, str]:
+    """``run`` and ``log/run`` of the service ``name``, by a template. ServiceError."""
+    if template not in names():
+        raise ServiceError(
+            f"no template {template}\n...there are: {', '.join(names())}"
+        )
+    if not NAME.fullmatch(name):
+        raise ServiceError(f"{name!r} is no name for a service")
+    changes = templates.paths(places)
+    if name != template:
+        of_template = f"/var/qmail/supervise/{template}/"
+        changes[of_template] = f"{places.home}/supervise/{name}/"
+    made = {
+        file: templates.render(f"{template}/{file}", changes).decode(
+            errors="surrogateescape"
+        )
+        for file in templates.RUN_FILES
+    }
+    made["run"] = answered(made["run"], answers)
+    if name != template:
+        writer = made["log/run"].rstrip("\n").rpartition(" ")[0]
+        made["log/run"] = f"{writer} {places.var_log}/qmail/{name}\n"
+    return made
+
+
+def missing_programs(script: str) -> list[str]:
+    """The programs that a run script names by path and that are not there."""
+    words = {found[1] for found in PROGRAM.finditer(script)}
+    return sorted(word for word in words if not os.access(word, os.X_OK))
+
+
+def missing_rules(directory: str, script: str) -> str | None:
+    """The cdb of rules that a run script in ``directory`` wants, if it is not there."""
+    words = shlex.split(dict(asked(script)).get("RULES", ""))
+    # What the shell makes of a variable is not known here.
+    if not words or not words[0] or "$" in words[0]:
+        return None
+    path = os.path.join(directory, words[0])
+    return None if os.path.isfile(path) else path
+
+
+def advice(rules: str) -> str:
+    """What is wrong without the rules, and what to type."""
+    source = rules.removesuffix(".cdb")
+    line = " ".join(map(shlex.quote, ("tcprules", f"{source}.cdb", f"{source}.tmp")))
+    return (
+        f"no {rules}, without which it cannot run;"
+        f" write {source}, as tcprules(1) says\n...try: {line} <{shlex.quote(source)}"
+    )
+
+
+def add(
+    places: Places,
+    template: str,
+    name: str,
+    answers: dict[str, str],
+    *,
+    to_link: bool = False,
+) -> tuple[str, list[str]]:
+    """Make the service directory; its path and the files that were there already.
+
+    One ``to_link`` must be able to run. ServiceError, SetupError, OSError.
+    """
+    if places.is_trial:
+        raise ServiceError("this is a trial instance, whose services are fixed")
+    made = scripts(places, template, name, answers)
+    missing = missing_programs(made["run"])
+    if missing:
+        raise ServiceError(f"its programs are missing: {', '.join(missing)}")
+    directory = f"{places.home}/supervise/{name}"
+    if to_link:
+        run = Path(directory, "run")
+        text = run.read_text(errors="surrogateescape") if run.exists() else made["run"]
+        if rules := missing_rules(directory, text):
+            raise ServiceError(advice(rules))
+    owners = Owners.of(places)
+    os.makedirs(f"{directory}/log", mode=0o755, exist_ok=True)
+    kept = []
+    for file, text in made.items():
+        path = f"{directory}/{file}"
+        if os.path.lexists(path):
+            kept.append(path)
+            continue
+        data = text.encode(errors="surrogateescape")
+        setup.write_by_rename(path, data, 0o755, owners.uid("root"), owners.gid("root"))
+    log = Path(directory, "log/run").read_text(errors="surrogateescape").split()[-1]
+    if log.startswith(places.var_log + "/"):
+        setup.make_log_directory(log, owners)
+    return directory, kept
+
+
+def link(places: Places, name: str) -> str:
+    """Have svscan start the service; the link's path. ServiceError, OSError."""
+    path = f"{places.service}/{name}"
+    if not os.path.isdir(places.service):
+        raise ServiceError(f"no {places.service}\n...try: package/install")
+    directory = f"{places.home}/supervise/{name}"
+    if os.path.lexists(path) and os.path.realpath(path) != os.path.realpath(directory):
+        raise ServiceError(f"{path} is something else")
+    if not os.path.lexists(path):
+        os.symlink(directory, path)
+    return path
+
+
+def remove(places: Places, name: str) -> None:
+    """Take a service out of the scan directory and end it. ServiceError, OSError."""
+    path = f"{places.service}/{name}"
+    if not os.path.islink(path):
+        raise ServiceError(f"{path} is no link; only links are removed")
+    # What begins with a dot is no service to svscan, but still leads svc there.
+    hidden = f"{places.service}/.{name}"
+    os.rename(path, hidden)
+    # First the service, then its log: what it says last is to be written, too.
+    for directory in (hidden, f"{hidden}/log"):
+        if os.path.isdir(directory):
+            _end(places, directory)
+    os.unlink(hidden)
+
+
+def _end(places: Places, directory: str) -> None:
+    """Have supervise end its service and then itself; wait for it a while."""
+    svc, svok = f"{places.local_bin}/svc", f"{places.local_bin}/svok"
+    subprocess.run([svc, "-dx", directory], cwd="/", check=False)
+    deadline = time.monotonic() + END_SECONDS
+    while subprocess.run([svok, directory], cwd="/", check=False).returncode == 0:
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.05)
