@@ -34,10 +34,17 @@ lint: $(VENV)/ready ## ruff, mypy --strict
 	@$(VENV)/bin/mypy pytools qmail tests
 
 test: $(VENV)/ready originals lint ## lint and every test; what cannot run here is listed at the end
-	@$(VENV)/bin/pytest $(ARGS)
+	@sh tests/run $(VENV)/bin/pytest $(ARGS)
 
-bench: $(VENV)/ready ## figures, beside the originals where they are installed
+# Supervisors that the bench of memory stands beside ours, where apt-get knows them.
+PEERS = runit s6 execline libs6-2.11 libskarnet2.13 libexecline2.9
+
+bench: $(VENV)/ready originals ## figures, beside the originals where they are installed
+	@sh tests/originals build/originals $(PEERS)
 	@$(VENV)/bin/python -m tests.bench $(ARGS)
+
+tarballs: ## the three tarballs that the guide begins with, in build/tarballs
+	@$(PYTHON_RUN) -m qmail.operator.tarballs
 
 clean: ## remove what was built here
 	rm -rf build .venv
@@ -45,4 +52,4 @@ clean: ## remove what was built here
 # `make -j setup check` would check what is not there yet.
 .NOTPARALLEL:
 
-.PHONY: help it man setup check mailserver run originals lint test bench clean
+.PHONY: help it man setup check mailserver run originals lint test bench tarballs clean

@@ -25,26 +25,75 @@ LAUNCH = """
     p.chain p.launch p.launcher p.programs p.runner p.title
 """
 CDB = "cdbx cdbx._cdb b.cdb b.fds"
+RULES = "b.ip pytools.ucspi pytools.ucspi.networks pytools.ucspi.rules"
 CALLER = """
     _socket time gc p.child b.fds q.queue q.queue.client q.queue.exitcodes
     q.queue.layout q.queue.wire
 """
 """To hand a message to qmail-queued."""
 SUBMIT = f"{CALLER} q.queue.inject q.queue.program"
+ASKS = "gc b.fds p.child q.local q.local.conditions"
+FEEDS = "gc b.fds p.child q.local q.local.feeding"
+
+ASKING = """
+    gc b.fds p.child pytools.ucspi pytools.ucspi.asking pytools.ucspi.client_command
+    pytools.ucspi.lineends pytools.ucspi.showing
+"""
+"""To run tcpclient and show what it brings."""
+
+COMPILING = """
+    b.durable b.fds b.options q.control q.control.files q.forwarding
+    q.forwarding.addresses q.forwarding.files q.forwarding.source q.mail
+    q.mail.rfc822tokens
+"""
+"""To read a source of forwarding and write what becomes of it."""
 
 BUDGET = {
-    "svc": "b.fds b.options pytools.supervision pytools.supervision.control",
+    "svc": "b.options pytools.supervision pytools.supervision.control",
     "svok": "",
-    "svstat": "b.fds b.tai pytools.supervision pytools.supervision.status",
+    "svstat": "pytools.supervision pytools.supervision.status",
     "setuidgid": "b.accounts",
     "softlimit": "b.limits b.options resource",
+    "addcr": "b.fds",
+    "argv0": "",
+    "delcr": "b.fds pytools.ucspi pytools.ucspi.lineends",
     "envdir": "b.fds",
     "envuidgid": "b.accounts",
+    "fghack": "gc b.fds p.child",
+    "fixcrio": """
+        gc select b.fds p.child pytools.ucspi pytools.ucspi.copying
+        pytools.ucspi.lineends
+    """,
+    "pgrphack": "",
+    "recordio": "gc select b.fds p.child pytools.ucspi pytools.ucspi.copying",
     "setlock": "b.fds b.locks b.options",
+    "matchtest": "b.fds itertools pytools.multilog pytools.multilog.pattern",
     "tai64n": "b.fds b.tai pytools.multilog pytools.multilog.lines",
     "tai64nlocal": "b.fds b.tai pytools.multilog pytools.multilog.localtime",
-    "tcprules": f"{CDB} b.durable pytools.ucspi pytools.ucspi.rules",
-    "tcprulescheck": f"{CDB} pytools.ucspi pytools.ucspi.rules",
+    "date@": ASKING,
+    "finger@": ASKING,
+    "http@": ASKING,
+    "mconnect": "pytools.ucspi pytools.ucspi.client_command",
+    "mconnect-io": """
+        _socket select b.fds pytools.ucspi pytools.ucspi.lineends
+        pytools.ucspi.relaying pytools.ucspi.showing
+    """,
+    "tcpcat": "pytools.ucspi pytools.ucspi.client_command",
+    "tcpclient": """
+        _socket gc resource select b.fds b.ip b.netstring b.options b.services
+        p.child p.dnsanswers p.resolver p.resolver_client p.resolver_parent
+        pytools.ucspi pytools.ucspi.address pytools.ucspi.client_arguments
+        pytools.ucspi.connecting pytools.ucspi.hosts pytools.ucspi.ident
+        pytools.ucspi.log pytools.ucspi.qualifying
+    """,
+    "who@": ASKING,
+    "tcprules": f"{CDB} {RULES} b.durable",
+    "tcprulescheck": f"{CDB} {RULES}",
+    "rblsmtpd": """
+        _socket b.fds b.ip b.netstring b.options gc p.child p.dnsanswers p.resolver
+        p.resolver_client p.resolver_parent pytools.ucspi pytools.ucspi.dnslists
+        pytools.ucspi.refusing resource select
+    """,
     "qmail-inject": f"""
         {SUBMIT} b.options q.control q.control.files q.control.maps
         q.inject q.inject.composing q.inject.identity q.inject.rewriting
@@ -52,6 +101,10 @@ BUDGET = {
     """,
     "sendmail": "",
     "qmail-queue": f"{CALLER} q.queue.envelope",
+    "qmail-qmqpc": """
+        _socket resource b.fds b.ip b.limits b.options q.control q.control.files
+        q.mail q.mail.netstrings q.qmqp q.qmqp.client q.queue q.queue.exitcodes
+    """,
     "qmail-qread": """
         b.fds q.mail q.mail.dates
         q.queue q.queue.envelope q.queue.exitcodes q.queue.layout q.queue.listing
@@ -62,8 +115,53 @@ BUDGET = {
         b.accounts b.fds b.locks gc p.child q.control q.control.ids q.control.tcpto
     """,
     "maildirmake": "",
+    # It runs in a child of qmail-popup, whose parents have imported ctypes for it.
+    "checkpassword": """
+        _collections_abc _ctypes _operator _stat _struct ctypes ctypes._endian
+        genericpath os os.path posixpath stat struct time types
+        b.accounts q.control q.control.passwords q.pop3 q.pop3.credentials
+    """,
+    "qmail-pop3d": """
+        _bisect bisect select time b.options q.local q.local.mailbox
+        q.pop3 q.pop3.lines q.pop3.stuffing q.pop3.transaction
+    """,
     "forward": SUBMIT,
+    "dot-forward": f"""
+        {SUBMIT} {COMPILING} q.forwarding.dotforward q.forwarding.passing
+    """,
+    "fastforward": f"""
+        {SUBMIT} {CDB} b.options q.forwarding q.forwarding.expansion q.forwarding.lists
+        q.forwarding.addresses q.forwarding.passing q.forwarding.source
+        q.forwarding.table q.mail q.mail.rfc822tokens
+    """,
+    "setforward": f"{COMPILING} {CDB} q.forwarding.database q.forwarding.table",
+    "printforward": f"{COMPILING} q.forwarding.table",
+    "setmaillist": f"{COMPILING} q.forwarding.lists q.forwarding.table",
+    "printmaillist": f"{COMPILING} q.forwarding.lists q.forwarding.table",
+    "newaliases": f"""
+        {COMPILING} {CDB} q.forwarding.aliases q.forwarding.database q.forwarding.table
+    """,
+    "newinclude": f"{COMPILING} q.forwarding.lists q.forwarding.table",
     "preline": "b.fds b.options gc p.child",
+    "bouncesaying": ASKS,
+    "except": ASKS,
+    "condredirect": f"{SUBMIT} {ASKS}",
+    "predate": f"{FEEDS} time q.mail q.mail.dates",
+    "datemail": "",
+    "mailsubj": FEEDS,
+    "qreceipt": f"""
+        {SUBMIT} q.mail q.mail.header q.mail.quoting q.mail.rfc822tokens
+    """,
+    "maildir2mbox": """
+        _bisect bisect time b.durable b.locks q.local q.local.entries q.local.mailbox
+        q.local.maildirlist q.local.mbox q.local.tombox q.mail q.mail.dates
+    """,
+    "tcp-env": """
+        _socket gc resource select time b.fds b.ip b.netstring b.options p.child
+        p.dnsanswers p.resolver p.resolver_client p.resolver_parent pytools.ucspi
+        pytools.ucspi.address pytools.ucspi.ident
+    """,
+    "qmail-pw2u": "b.fds b.options q.control q.control.maps q.control.passwd",
     "qmail-getpw": f"""
         {CDB} b.accounts b.options q.control q.control.users q.spawn q.spawn.exitcodes
     """,
@@ -88,8 +186,8 @@ def allowed(program: str) -> set[str]:
     """The names in full."""
     module = module_of(program.encode())
     assert module is not None
-    top, commands, _ = module.split(".")
-    words = f"{LAUNCH} {BUDGET[program]} {top} {top}.{commands} {module}".split()
+    top, package, _ = module.split(".")
+    words = f"{LAUNCH} {BUDGET[program]} {top} {top}.{package} {module}".split()
     names = set()
     for word in words:
         head, dot, tail = word.partition(".")

@@ -28,17 +28,32 @@ LEVELS = {
     "qmail.local": 3,
     "qmail.remote": 3,
     "qmail.inject": 3,
+    "qmail.forwarding": 3,
     # The operator's tools run beside the programs, not below them.
     "qmail.operator": 3,
     "qmail.commands": 4,
+    # Programs too, which nobody runs any more.
+    "qmail.retired": 4,
 }
 FOR_QMAIL = {"pytools", "pytools.base", "pytools.process"}
 PURE = {"qmail.mail", "qmail.smtp", "qmail.qmtp", "qmail.qmqp", "qmail.pop3"}
 PURE_MODULES = {
     "pytools.supervision.machine",
+    "pytools.ucspi.counts",
+    "pytools.ucspi.limits",
+    "pytools.ucspi.networks",
+    "pytools.ucspi.proxy",
     "pytools.ucspi.rules",
     "pytools.multilog.script",
     "pytools.multilog.pattern",
+    "qmail.forwarding.addresses",
+    "qmail.forwarding.aliases",
+    "qmail.forwarding.dotforward",
+    "qmail.forwarding.expansion",
+    "qmail.forwarding.lists",
+    "qmail.forwarding.source",
+    "qmail.forwarding.table",
+    "qmail.queue.contents",
     "qmail.queue.wire",
     "qmail.queue.envelope",
     "qmail.spawn.records",
@@ -66,11 +81,13 @@ DURABLE_EXCEPTIONS = {
     "pytools.supervision.service",
     # Streams its cdb to the temporary file that its caller names.
     "pytools.commands.tcprules",
+    # Moves files of the queue that were where this qmail does not look.
+    "qmail.retired.qmail_upq",
 }
 
 PROCESS_CALLS = {
-    *("fork", "forkpty", "execv", "execve", "posix_spawn", "posix_spawnp", "system"),
-    *("wait", "wait3", "wait4", "waitpid", "_exit"),
+    *("fork", "forkpty", "fork_exec", "execv", "execve", "posix_spawn", "posix_spawnp"),
+    *("system", "wait", "wait3", "wait4", "waitpid", "_exit"),
 }
 PROCESS_EXCEPTIONS = {
     # Signal handlers that end the process: there is no frame to go back to.
@@ -83,6 +100,8 @@ HEAVY_EXCEPTIONS = {
     # getpwnam_r tells a missing account from a database that is down; nothing else does.
     ("pytools.base.accounts", "ctypes"),
     ("qmail.commands.qmail_lspawn", "ctypes"),
+    # libcrypt and getspnam_r: Python has neither from 3.13 on.
+    ("qmail.control.passwords", "ctypes"),
 }
 LINES = 500
 

@@ -16,6 +16,7 @@ from pytools.process import (
     programs,
     resolver,
     resolver_child,
+    resolver_client,
 )
 from qmail.control import tcpto
 from qmail.operator import hier, runtime
@@ -52,7 +53,7 @@ def test_all_signals_are_what_can_be_blocked() -> None:
 
 
 def test_socket_option_numbers_are_those_of_this_machine() -> None:
-    assert resolver._SO_PEERCRED == socket.SO_PEERCRED
+    assert resolver_client._SO_PEERCRED == socket.SO_PEERCRED
 
 
 def test_every_reason_is_said_once() -> None:

@@ -17,7 +17,7 @@ MUTATORS = {
 GLOBALS = {
     # Where the resolver of this process listens. It belongs to the process, as its
     # environment does, and goes down to its forks on purpose.
-    ("pytools.process.resolver", "_endpoint"),
+    ("pytools.process.resolver_parent", "_endpoint"),
 }
 CHANGED = {
     # The environment of the process; its chain replaces it whole.
@@ -126,7 +126,7 @@ def test_programs_that_a_worker_runs_again_are_few() -> None:
         for module in modules()
         if "REUSABLE" in module_names(module.tree)
     }
-    assert promised == {"qmail_smtpd"}
+    assert promised == {"qmail_qmqpd", "qmail_qmtpd", "qmail_smtpd", "rblsmtpd"}
 
 
 def set_elsewhere(module: Module) -> Iterator[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.conftest import cannot_run
 
 INIT = """
-import fcntl, os, signal, socket, struct, sys
+import fcntl, os, select, signal, socket, struct, sys
 base, host, extra = sys.argv[1], sys.argv[2], sys.argv[3:]
 def sh(line):
     status = os.system(line)
@@ -55,7 +55,10 @@ while True:
             pass
     except ChildProcessError:
         pass
-    signal.sigwait([signal.SIGCHLD])
+    signal.sigtimedwait([signal.SIGCHLD], 1)
+    if select.select([0], [], [], 0)[0]:
+        # Whoever made this is gone, however it ended; so go all processes in here.
+        sys.exit()
 """
 
 
@@ -78,6 +81,7 @@ class PrivateRoot:
         command += ["--kill-child", "/usr/bin/python3", "-ISc", INIT, self.base, host]
         self._unshare = subprocess.Popen(
             [*command, *(binds or [])],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

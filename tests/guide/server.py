@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import re
 import socket
@@ -46,9 +47,15 @@ def user_commands() -> str:
 
 def fill_wheels() -> None:
     """Have the libraries at hand before the network goes."""
-    if (WHEELS / "complete").exists():
-        return
     WHEELS.mkdir(parents=True, exist_ok=True)
+    with open(WHEELS / "lock", "w") as lock:
+        # Another part of the tests may run beside this one.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (WHEELS / "complete").exists():
+            _download_wheels()
+
+
+def _download_wheels() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pip", "download", "-q", "-d", str(WHEELS)]
         + ["--disable-pip-version-check", "click", "dnspython", "cdbx", "setproctitle"],

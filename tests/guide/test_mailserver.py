@@ -175,11 +175,15 @@ def test_pyqmail_status_of_the_server_is_plain_and_readable(
     server, _ = made
     out = server.run("pyqmail status -n 3").stdout
     assert "\x1b" not in out
-    assert "\nqmail-smtpd/log: up (pid " in out
+    assert re.search(r"\nqmail-smtpd +up +\d+ +\w.* up\b", out)
     assert "messages in queue: " in out
-    section = out.split("qmail-send (/var/log/qmail):\n")[1]
-    assert section.startswith("  20")
-    assert "@4" not in section
+    *_, last = out.split("\n\n")
+    lines = last.splitlines()
+    # A server that has just been started may not have said more.
+    assert 2 <= len(lines) <= 3
+    moment = r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d qmail-\w+ +[^@]"
+    assert all(re.match(moment, line) for line in lines)
+    assert lines == sorted(lines, key=lambda line: line[:19])
 
 
 def test_pyqmail_checks_agree_with_the_installation(

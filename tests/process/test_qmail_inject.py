@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pytools.process import launcher
 from tests.conftest import CHECKOUT
 from tests.support.recorder import Recorder
 
@@ -289,11 +290,19 @@ def test_mailq_is_qmail_qread(inject: Injector, name: str, words: list[str]) -> 
     assert ended.stdout.startswith(b"bin/qmail-qread\n")
 
 
-def test_newaliases_runs_the_one_of_the_home_or_refuses(inject: Injector) -> None:
-    inject.run(program="newaliases", code=100)
+def test_sendmail_bi_runs_the_newaliases_of_the_home(inject: Injector) -> None:
+    inject.run("-bi", program="sendmail", code=111)
     inject.program("newaliases")
-    ended = inject.run(program="newaliases")
+    ended = inject.run("-bi", program="sendmail")
     assert ended.stdout.startswith(b"bin/newaliases\n")
+
+
+def test_sendmail_does_not_run_itself_as_newaliases(inject: Injector) -> None:
+    file = inject.home / "bin/newaliases"
+    file.write_bytes(launcher.render(b"sendmail", bytes(inject.home)))
+    file.chmod(0o755)
+    ended = inject.run("-bi", program="sendmail", code=100)
+    assert b"is sendmail" in ended.stderr
 
 
 @pytest.mark.parametrize("words", [["-bd"], ["-Z"], ["-f"]])

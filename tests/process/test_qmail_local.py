@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import CHECKOUT
 from tests.support.recorder import Recorder
+from tests.support.until import until
 
 MESSAGE = b"Subject: x\n\nFrom here\n>From there\nend"
 HEAD = b"Return-Path: <s@t>\nDelivered-To: joe-x@example.org\n"
@@ -102,6 +106,26 @@ def test_mbox_line_appends_and_quotes(home: Home) -> None:
     assert second.endswith(b"end\n\n")
     assert (home.path / "box").stat().st_mode & 0o777 == 0o600
     assert ended.stdout == b"did 1+0+0\n"
+
+
+def test_mbox_that_is_replaced_while_it_is_locked_gets_the_message(home: Home) -> None:
+    old, new = home.path / "box", home.path / "new"
+    old.write_bytes(b"")
+    new.write_bytes(b"kept\n")
+    with open(old) as held, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        inode = f":{os.fstat(held.fileno()).st_ino} "
+        delivery = pool.submit(home.deliver, "./box\n")
+        try:
+            waits = re.compile(f"-> FLOCK .*{inode}")
+            until(lambda: waits.search(Path("/proc/locks").read_text()))
+            new.rename(old)
+        finally:
+            fcntl.flock(held, fcntl.LOCK_UN)
+        delivery.result()
+    text = old.read_bytes()
+    assert text.startswith(b"kept\nFrom s@t ")
+    assert text.endswith(b"end\n\n")
 
 
 def test_missing_maildir_is_temporary(home: Home) -> None:

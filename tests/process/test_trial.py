@@ -329,7 +329,7 @@ def test_mail_stays_inside_the_instance(users: Copy) -> None:
             check=False,
         )
         assert status.returncode == 0, status.stdout + status.stderr
-        assert "trial-sink/log: up (pid " in status.stdout
+        assert re.search(r"\ntrial-sink +up +\d+ +\w.* up\b", status.stdout)
     finally:
         terminal.press_ctrl_c()
         terminal.end()

@@ -26,7 +26,7 @@ APART = ("born", "depth", "title")
 """What differs, and is looked at on its own."""
 VOLATILE = re.compile(
     rb"\d+ (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) 20\d\d \d\d:\d\d:\d\d"
-    rb"|20\d{12}\.\d+|@4[0-9a-f]{23}"
+    rb"|20\d{12}\.\d+|@4[0-9a-f]{23}|<\d+\.\d+@"
 )
 
 
