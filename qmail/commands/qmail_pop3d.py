@@ -10,10 +10,10 @@ Descriptor 2 is the peer's connection too, so nothing may be written there: what
 from __future__ import annotations
 
 import posix
-import select
 import time
 
 from pytools.base import signals
+from pytools.base.peer import Hangup, OutOfTime, Peer
 from qmail.local import mailbox
 from qmail.pop3 import transaction
 from qmail.pop3.lines import OK
@@ -25,25 +25,18 @@ if TYPE_CHECKING:
     from typing import Final
 
 TIMEOUT_SECONDS: Final = 1200
-INPUT: Final = 4096
 BLOCK: Final = 65536
-# What poll calls writable takes this much without blocking, socket or pipe.
-WRITE_CHUNK: Final = 4096
-
-
-class Hangup(Exception):
-    """The peer is gone, or silent."""
 
 
 def main(argv: list[bytes]) -> int:
     """Serve one session."""
     signals.ignore(signals.SIGPIPE)
-    peer = Peer()
+    peer = User(TIMEOUT_SECONDS)
     try:
         Drop(peer).serve(argv[1:])
         peer.flush()
         return 0
-    except Hangup:
+    except (Hangup, OutOfTime):
         return 0
     except Exception:
         pass
@@ -52,59 +45,26 @@ def main(argv: list[bytes]) -> int:
         try:
             peer.send(transaction.FAILED)
             peer.flush()
-        except Hangup:
+        except (Hangup, OutOfTime):
             pass
     return 0
 
 
-class Peer:
-    """Descriptors 0 and 1, with bounded waits; replies are held back for the next read.
+class User(Peer):
+    """The peer, who is told of trouble only where that cannot be taken for mail."""
 
-    Holding them back is what makes a client fast that sends its commands all at once.
-    """
+    __slots__ = ("in_reply",)
 
-    __slots__ = ("_out", "_readable", "_writable", "in_reply")
-
-    def __init__(self) -> None:
+    def __init__(self, timeout: float) -> None:
+        super().__init__(timeout)
         self.in_reply = False
         """True while the peer would take what is sent for the rest of a reply."""
-        self._out = bytearray()
-        self._readable = select.poll()
-        self._readable.register(0, select.POLLIN)
-        self._writable = select.poll()
-        self._writable.register(1, select.POLLOUT)
-
-    def send(self, data: bytes) -> None:
-        """Send ``data`` before the next read. Raises Hangup."""
-        self._out += data
-        if len(self._out) > WRITE_CHUNK:
-            self.flush()
-
-    def flush(self) -> None:
-        """Send what was held back. Raises Hangup."""
-        with memoryview(bytes(self._out)) as rest:
-            self._out.clear()
-            at = 0
-            while at < len(rest):
-                if not self._writable.poll(TIMEOUT_SECONDS * 1000):
-                    raise Hangup
-                try:
-                    at += posix.write(1, rest[at : at + WRITE_CHUNK])
-                except OSError:
-                    raise Hangup from None
 
     def receive(self) -> bytes:
-        """What the peer sent. Raises Hangup."""
-        self.flush()
-        if not self._readable.poll(TIMEOUT_SECONDS * 1000):
-            raise Hangup
-        try:
-            data = posix.read(0, INPUT)
-        except OSError:
-            raise Hangup from None
-        if not data:
-            raise Hangup
-        return data
+        """What the peer sent. Raises Hangup, also at the end, and OutOfTime."""
+        if data := super().receive():
+            return data
+        raise Hangup
 
 
 class Drop:
@@ -112,13 +72,13 @@ class Drop:
 
     __slots__ = ("_finder", "_messages", "_peer")
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: User) -> None:
         self._peer = peer
         self._finder = mailbox.Finder()
         self._messages = mailbox.Messages([])
 
     def serve(self, args: list[bytes]) -> None:
-        """Open the Maildir and talk until QUIT. Raises Hangup."""
+        """Open the Maildir and talk until QUIT. Raises Hangup, OutOfTime."""
         try:
             if not args:
                 raise FileNotFoundError
@@ -173,6 +133,7 @@ class Drop:
 
     def _update(self, session: Session) -> bytes:
         """Do what the session came to; the reply to QUIT."""
+        signals.alarm(0)  # however many they are, all of it is done
         numbers = range(len(self._messages))
         done = self._finder.remove(
             self._messages[n] for n in numbers if session.is_deleted(n)

@@ -13,7 +13,7 @@ import time
 
 from pytools.base import runtime, signals
 from pytools.base.exits import TEMPORARY, USAGE
-from pytools.base.peer import Hangup, OutOfTime, Peer
+from pytools.base.peer import DeadlinePeer, Hangup, OutOfTime
 from qmail.mail.netstrings import ProtocolError, TooLong
 from qmail.qmqp import server
 from qmail.queue import reception
@@ -34,7 +34,7 @@ class Conversation:
 
     __slots__ = ("_peer", "_session", "_submission")
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: DeadlinePeer) -> None:
         self._peer = peer
         self._session = server.Session()
         self._submission: Submission | None = None
@@ -91,7 +91,7 @@ def main(argv: list[bytes]) -> int:
         posix.chdir(runtime.home)
     except OSError:
         return TEMPORARY
-    conversation = Conversation(Peer(LIFE_SECONDS))
+    conversation = Conversation(DeadlinePeer(LIFE_SECONDS))
     try:
         conversation.run()
     except (OutOfTime, TooLong):

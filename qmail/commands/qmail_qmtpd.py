@@ -18,7 +18,7 @@ from pytools.base.environment import environ
 from pytools.base.exits import TEMPORARY, USAGE
 from pytools.base.limits import ceiling
 from pytools.base.options import scan_ulong
-from pytools.base.peer import Hangup, OutOfTime, Peer
+from pytools.base.peer import DeadlinePeer, Hangup, OutOfTime
 from qmail.control import files, rcpthosts
 from qmail.mail.netstrings import ProtocolError, TooLong
 from qmail.qmtp import server
@@ -42,7 +42,7 @@ class Conversation:
 
     def __init__(
         self,
-        peer: Peer,
+        peer: DeadlinePeer,
         hosts: rcpthosts.RcptHosts,
         max_size: int,
         relay: bytes | None,
@@ -136,7 +136,7 @@ def main(argv: list[bytes]) -> int:
 
 def serve() -> None:
     """Set up and hold one session. Raises what main translates."""
-    peer = Peer(LIFE_SECONDS)
+    peer = DeadlinePeer(LIFE_SECONDS)
     posix.chdir(runtime.home)
     max_size = files.readint(b"databytes", 0)
     if b"DATABYTES" in environ:

@@ -11,17 +11,16 @@ Memory       runs under softlimit: qmail/smtp/server.py keeps what a peer can ma
 from __future__ import annotations
 
 import posix
-import select
 import time
 
 from pytools.base import runtime, signals
 from pytools.base.environment import environ
 from pytools.base.limits import ceiling
 from pytools.base.options import scan_ulong
+from pytools.base.peer import Hangup, OutOfTime, Peer
 from qmail.control import files, ipme, rcpthosts
 from qmail.control.maps import ConstMap
-from qmail.mail.received import received
-from qmail.queue.inject import Submission
+from qmail.queue import reception
 from qmail.smtp import replies, server
 from qmail.smtp.replies import ProtocolError
 
@@ -29,76 +28,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+    from qmail.queue.inject import Submission
+
 REUSABLE: Final = True  # see pytools.process.chain.is_reusable
 
 TIMEOUT_SECONDS: Final = 1200
 MAX_TIMEOUT_SECONDS: Final = 1_000_000  # what poll can be told in milliseconds
-QUEUE_SECONDS: Final = 86400
-GRACE_SECONDS: Final = 60
-CHUNK: Final = 32768
-# What poll calls writable takes this much without blocking, socket or pipe.
-WRITE_CHUNK: Final = 4096
-
-
-class Hangup(Exception):
-    """The peer is gone."""
-
-
-class Peer:
-    """Descriptors 0 and 1: bounded waits, and replies held back until the next read.
-
-    Holding them back is what makes a pipelining client fast (RFC 2920 3.2).
-    """
-
-    __slots__ = ("_out", "_readable", "_writable", "timeout")
-
-    def __init__(self) -> None:
-        self.timeout = TIMEOUT_SECONDS
-        self._out = bytearray()
-        self._readable = select.poll()
-        self._readable.register(0, select.POLLIN)
-        self._writable = select.poll()
-        self._writable.register(1, select.POLLOUT)
-
-    def send(self, data: bytes) -> None:
-        """Send ``data`` before the next read. Raises Hangup."""
-        self._out += data
-        if len(self._out) > WRITE_CHUNK:
-            self.flush()
-
-    def flush(self) -> None:
-        """Send what was held back. Raises Hangup."""
-        while self._out:
-            if not self._wait(self._writable):
-                raise Hangup
-            try:
-                sent = posix.write(1, self._out[:WRITE_CHUNK])
-            except OSError:
-                raise Hangup from None
-            del self._out[:sent]
-
-    def receive(self) -> bytes:
-        """What the peer sent; b"" at its end. Raises Hangup, or ProtocolError."""
-        self.flush()
-        if not self._wait(self._readable):
-            raise ProtocolError(replies.TIMEOUT)
-        try:
-            return posix.read(0, CHUNK)
-        except OSError:
-            raise Hangup from None
-
-    def _wait(self, poll: select.poll) -> bool:
-        # An interpreter that is out of memory can spin for ever: the alarm ends that.
-        signals.alarm(self.timeout + GRACE_SECONDS)
-        return bool(poll.poll(self.timeout * 1000))
 
 
 class Controls:
     """What control files and environment say. OSError if a file is unreadable."""
 
     __slots__ = (
-        *("barred", "client", "greeting", "hosts", "max_size", "own_host"),
-        *("relay", "timeout"),
+        *("barred", "greeting", "hosts", "max_size", "own_host", "relay"),
+        "timeout",
     )
 
     def __init__(self) -> None:
@@ -116,27 +59,12 @@ class Controls:
             self.max_size = scan_ulong(environ[b"DATABYTES"])[0]
         self.relay = environ.get(b"RELAYCLIENT")
         """Set, though it may be empty: the client may send to any domain."""
-        self.client = Client()
         self.hosts = rcpthosts.load()
 
     def is_barred(self, sender: bytes) -> bool:
         """True if the sender, or ``@`` and its domain, is in badmailfrom."""
         at = sender.rfind(b"@")
         return sender in self.barred or (at >= 0 and sender[at:] in self.barred)
-
-
-class Client:
-    """Who is at the other end, as tcpserver says."""
-
-    __slots__ = ("host", "info", "ip", "local")
-
-    def __init__(self) -> None:
-        unknown = b"unknown"
-        self.ip = environ.get(b"TCPREMOTEIP", unknown)
-        self.host = environ.get(b"TCPREMOTEHOST", unknown)
-        self.info = environ.get(b"TCPREMOTEINFO")
-        local_ip = environ.get(b"TCPLOCALIP", unknown)
-        self.local = environ.get(b"TCPLOCALHOST", local_ip)
 
 
 class Conversation:
@@ -151,12 +79,12 @@ class Conversation:
         self._submission: Submission | None = None
 
     def run(self) -> None:
-        """Talk until QUIT. Raises Hangup, ProtocolError."""
+        """Talk until QUIT. Raises Hangup, OutOfTime, ProtocolError."""
         self._peer.send(self._session.greet())
         while True:
             event = self._session.next_event()
             if event is None:
-                self._session.receive(self._peer.receive())
+                self._session.receive(self._receive())
             elif event.kind == server.EOF:
                 raise Hangup
             elif event.kind == server.BODY:
@@ -169,9 +97,15 @@ class Conversation:
 
     def close(self) -> None:
         """Leave nothing open, and nothing half queued."""
-        if self._submission is not None:
-            self._submission.fail()
-            self._submission.close()
+        reception.abandon(self._submission)
+
+    def _receive(self) -> bytes:
+        # A client that does not take our replies gets no reply about that.
+        self._peer.flush()
+        try:
+            return self._peer.receive()
+        except OutOfTime:
+            raise ProtocolError(replies.TIMEOUT) from None
 
     def _answer(self, event: server.Event) -> bytes:
         session = self._session
@@ -198,21 +132,9 @@ class Conversation:
         return self._session.recipient_refused()
 
     def _begin(self) -> bytes:
-        client = self._controls.client
         # COMPAT: a queue that cannot be reached says so after the message, with the
         # reason; the original refuses DATA when it has no process or pipe left.
-        self._submission = submission = Submission()
-        submission.put(
-            received(
-                b"SMTP",
-                local=client.local,
-                remote_ip=client.ip,
-                remote_host=client.host,
-                remote_info=client.info,
-                helo=self._session.helo,
-                now=int(time.time()),
-            )
-        )
+        self._submission = reception.begin(b"SMTP", self._session.helo)
         return self._session.go_ahead()
 
     def _store(self, part: bytes) -> None:
@@ -227,7 +149,7 @@ class Conversation:
         session, submission = self._session, self._submission
         assert submission is not None
         self._submission = None
-        signals.alarm(QUEUE_SECONDS)
+        signals.alarm(reception.QUEUE_SECONDS)
         if session.is_looping or session.is_too_big:
             submission.fail()
         else:
@@ -241,17 +163,17 @@ class Conversation:
 def main(argv: list[bytes]) -> int:
     signals.ignore(signals.SIGPIPE)
     signals.set_default(signals.SIGALRM)
-    peer = Peer()
+    peer = Peer(TIMEOUT_SECONDS)
     try:
         serve(peer)
     except ProtocolError as end:
         try:
             peer.send(end.reply)
             peer.flush()
-        except Hangup:
+        except (Hangup, OutOfTime):
             pass
         return 1
-    except Hangup:
+    except (Hangup, OutOfTime):
         return 1
     finally:
         signals.alarm(0)
@@ -259,7 +181,7 @@ def main(argv: list[bytes]) -> int:
 
 
 def serve(peer: Peer) -> None:
-    """Set up and hold one session. Raises Hangup, ProtocolError."""
+    """Set up and hold one session. Raises Hangup, OutOfTime, ProtocolError."""
     try:
         posix.chdir(runtime.home)
         controls = Controls()
@@ -272,7 +194,7 @@ def serve(peer: Peer) -> None:
     peer.timeout = controls.timeout
     session = server.Session(
         controls.greeting,
-        remote_host=controls.client.host,
+        remote_host=environ.get(b"TCPREMOTEHOST", b"unknown"),
         own_addresses=own_addresses,
         own_host=controls.own_host,
         max_size=controls.max_size,

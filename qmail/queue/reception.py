@@ -17,7 +17,7 @@ QUEUE_SECONDS: Final = 86400
 _UNKNOWN: Final = b"unknown"
 
 
-def begin(protocol: bytes) -> Submission:
+def begin(protocol: bytes, helo: bytes | None = None) -> Submission:
     """A submission that begins with the line Received of this connection."""
     submission = Submission()
     submission.put(
@@ -27,7 +27,7 @@ def begin(protocol: bytes) -> Submission:
             remote_ip=environ.get(b"TCPREMOTEIP", _UNKNOWN),
             remote_host=environ.get(b"TCPREMOTEHOST", _UNKNOWN),
             remote_info=environ.get(b"TCPREMOTEINFO"),
-            helo=None,
+            helo=helo,
             now=int(time.time()),
         )
     )

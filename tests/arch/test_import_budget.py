@@ -122,7 +122,7 @@ BUDGET = {
         b.accounts q.control q.control.passwords q.pop3 q.pop3.credentials
     """,
     "qmail-pop3d": """
-        _bisect bisect select time b.options q.local q.local.mailbox
+        _bisect bisect select time b.options b.peer q.local q.local.mailbox
         q.pop3 q.pop3.lines q.pop3.stuffing q.pop3.transaction
     """,
     "forward": SUBMIT,

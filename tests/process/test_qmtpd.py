@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pytools.base import runtime
-from pytools.base.peer import OutOfTime, Peer
+from pytools.base.peer import DeadlinePeer, OutOfTime
 from qmail.commands import qmail_qmtpd
 from tests.support.netstringhome import netstring_home, run
 from tests.support.smtphome import Home
@@ -219,7 +219,7 @@ def test_qmtpd_peer_that_never_pauses_is_left_when_time_is_over() -> None:
     if not pid:
         try:
             os.dup2(read, 0)
-            peer = Peer(0.2)
+            peer = DeadlinePeer(0.2)
             try:
                 while peer.receive():
                     pass
