@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import posix
 
-from pytools.base import fds, signals
+from pytools.base import signals
 from pytools.base.environment import environ
-from pytools.base.exits import TEMPORARY, USAGE, Exit, Strerr
+from pytools.base.exits import USAGE, Exit, Strerr
 from qmail.local import conditions
-from qmail.queue.inject import Submission
+from qmail.queue import onward
 
 PROG = Strerr(b"condredirect")
 STOP = 99
@@ -36,19 +36,5 @@ def main(argv: list[bytes]) -> int:
     for name in (b"SENDER", b"DTLINE"):
         if name not in environ:
             raise PROG.fatal(name, b" not set", code=USAGE)
-    submission = Submission()
-    submission.put(environ[b"DTLINE"])
-    try:
-        while chunk := posix.read(0, fds.BLOCK):
-            submission.put(chunk)
-    except OSError as error:
-        submission.fail()
-        submission.close()
-        raise PROG.fatal(b"unable to read message", error=error) from None
-    submission.sender(environ[b"SENDER"])
-    submission.recipient(argv[1])
-    verdict = submission.close()
-    if verdict:
-        code = USAGE if verdict.startswith(b"D") else TEMPORARY
-        raise PROG.fatal(verdict[1:], code=code)
-    raise Exit(STOP, b"condredirect: qp %d" % submission.qp)
+    qp = onward.submit(environ[b"DTLINE"], environ[b"SENDER"], argv[1:2], PROG)
+    raise Exit(STOP, b"condredirect: qp %d" % qp)

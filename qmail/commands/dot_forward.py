@@ -22,6 +22,7 @@ from qmail.forwarding import passing
 from qmail.forwarding.dotforward import COMMAND, DIRECT, FORWARD, steps
 from qmail.forwarding.files import read_completion
 from qmail.forwarding.source import Refused
+from qmail.queue import onward
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,12 +107,12 @@ def _carry_out(found: list[Step]) -> set[bytes]:
             _run(command)
     recipients = [address for kind, address in found if kind == FORWARD]
     if recipients:
-        qp = passing.submit(
+        qp = onward.submit(
             environ.get(b"DTLINE", b""),
             environ.get(b"NEWSENDER", b""),
             recipients,
-            b"unable to forward message: ",
             ERRORS,
+            prefix=b"unable to forward message: ",
         )
         complain(b"dot-forward: info: qp %d" % qp)
     return {kind for kind, _ in found}
@@ -127,7 +128,7 @@ def _run(command: bytes) -> None:
     posix.close(read_end)
     head = b"".join(environ.get(n, b"") for n in (b"UFLINE", b"RPLINE", b"DTLINE"))
     listening = _feed(write_end, head)
-    for block in passing.blocks(ERRORS):
+    for block in onward.blocks(ERRORS):
         listening = listening and _feed(write_end, block)
     posix.close(write_end)
     passing.finish(pid, b"", ERRORS)

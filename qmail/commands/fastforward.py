@@ -20,6 +20,7 @@ from pytools.base.options import BadOption, getopt
 from qmail.forwarding import passing
 from qmail.forwarding.expansion import Expansion
 from qmail.forwarding.table import Malformed
+from qmail.queue import onward
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def main(argv: list[bytes]) -> int:
     if not plan.recipients:
         return done
     head = environ.get(b"DTLINE", b"")
-    qp = passing.submit(head, plan.sender, plan.recipients, b"", ERRORS)
+    qp = onward.submit(head, plan.sender, plan.recipients, ERRORS)
     raise Exit(done, b"fastforward: qp %d" % qp)
 
 

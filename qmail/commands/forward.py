@@ -7,12 +7,10 @@ Contract     forward address ..., run by qmail-local with NEWSENDER and DTLINE s
 
 from __future__ import annotations
 
-import posix
-
-from pytools.base import fds, signals
+from pytools.base import signals
 from pytools.base.environment import environ
-from pytools.base.exits import TEMPORARY, USAGE, Exit, Strerr
-from qmail.queue.inject import Submission
+from pytools.base.exits import USAGE, Exit, Strerr
+from qmail.queue import onward
 
 
 def main(argv: list[bytes]) -> int:
@@ -22,20 +20,5 @@ def main(argv: list[bytes]) -> int:
     for name in (b"NEWSENDER", b"DTLINE"):
         if name not in environ:
             raise strerr.fatal(name, b" not set", code=USAGE)
-    submission = Submission()
-    submission.put(environ[b"DTLINE"])
-    try:
-        while chunk := posix.read(0, fds.BLOCK):
-            submission.put(chunk)
-    except OSError as error:
-        submission.fail()
-        submission.close()
-        raise strerr.fatal(b"unable to read message", error=error) from None
-    submission.sender(environ[b"NEWSENDER"])
-    for address in argv[1:]:
-        submission.recipient(address)
-    verdict = submission.close()
-    if verdict:
-        code = USAGE if verdict.startswith(b"D") else TEMPORARY
-        raise strerr.fatal(verdict[1:], code=code)
-    raise Exit(0, b"forward: qp %d" % submission.qp)
+    qp = onward.submit(environ[b"DTLINE"], environ[b"NEWSENDER"], argv[1:], strerr)
+    raise Exit(0, b"forward: qp %d" % qp)

@@ -125,14 +125,15 @@ BUDGET = {
         _bisect bisect select time b.options b.peer q.local q.local.mailbox
         q.pop3 q.pop3.lines q.pop3.stuffing q.pop3.transaction
     """,
-    "forward": SUBMIT,
+    "forward": f"{SUBMIT} q.queue.onward",
     "dot-forward": f"""
         {SUBMIT} {COMPILING} q.forwarding.dotforward q.forwarding.passing
+        q.queue.onward
     """,
     "fastforward": f"""
         {SUBMIT} {CDB} b.options q.forwarding q.forwarding.expansion q.forwarding.lists
         q.forwarding.addresses q.forwarding.passing q.forwarding.source
-        q.forwarding.table q.mail q.mail.rfc822tokens
+        q.forwarding.table q.mail q.mail.rfc822tokens q.queue.onward
     """,
     "setforward": f"{COMPILING} {CDB} q.forwarding.database q.forwarding.table",
     "printforward": f"{COMPILING} q.forwarding.table",
@@ -145,7 +146,7 @@ BUDGET = {
     "preline": "b.fds b.options gc p.child",
     "bouncesaying": ASKS,
     "except": ASKS,
-    "condredirect": f"{SUBMIT} {ASKS}",
+    "condredirect": f"{SUBMIT} {ASKS} q.queue.onward",
     "predate": f"{FEEDS} time q.mail q.mail.dates",
     "datemail": "",
     "mailsubj": FEEDS,
