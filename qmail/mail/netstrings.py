@@ -18,6 +18,9 @@ LENGTH_MAX: Final = 200_000_000
 ADDRESS_MAX: Final = 999
 """The longest address that a QMTP or QMQP server takes."""
 
+EOF: Final = b"eof"
+"""The event at the end: the peer has hung up."""
+
 _COLON: Final = 58
 _COMMA: Final = 44
 _ZERO: Final = 48
@@ -119,3 +122,43 @@ class Reader:
     def _check(self, count: int) -> None:
         if self.end is not None and self.position + count > self.end:
             raise ProtocolError
+
+
+class Session:
+    """A session that a generator reads: ``_protocol``, of a subclass.
+
+    It yields (kind, data) of what comes next, and None where bytes are missing.
+    """
+
+    __slots__ = ("_events", "_is_asking", "_reader")
+
+    def __init__(self) -> None:
+        self._reader = Reader()
+        self._events = self._protocol()
+        self._is_asking = False
+        """True while the last event waits for its answer."""
+
+    def receive(self, data: bytes) -> None:
+        """Take what came from the peer; b"" is end of file."""
+        self._reader.receive(data)
+
+    def next_event(self) -> tuple[bytes, bytes] | None:
+        """(kind, data) of what comes next; None: more bytes are needed.
+
+        Raises ProtocolError.
+        """
+        if self._is_asking:
+            raise RuntimeError("the last event was not answered")
+        event = next(self._events, None)
+        if event is None and self._reader.eof:
+            self._events.close()
+            return EOF, b""
+        return event
+
+    def _protocol(self) -> Generator[tuple[bytes, bytes] | None, None, None]:
+        raise NotImplementedError
+
+    def _answer(self) -> None:
+        if not self._is_asking:
+            raise RuntimeError("there is nothing to answer")
+        self._is_asking = False

@@ -18,7 +18,8 @@ After BAD nothing may be queued. ProtocolError ends the session.
 
 from __future__ import annotations
 
-from qmail.mail.netstrings import ProtocolError, Reader
+from qmail.mail import netstrings
+from qmail.mail.netstrings import ProtocolError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ SENDER: Final = b"sender"
 RCPT: Final = b"rcpt"
 BAD: Final = b"bad"
 END: Final = b"end"
-EOF: Final = b"eof"
+EOF: Final = netstrings.EOF
 
 BAD_ADDRESS: Final = b"Dnobody has such an address, too long or with a NUL (#5.1.3)"
 
@@ -39,35 +40,16 @@ _HEAD_MAX: Final = 100
 """How many bytes the first length may take, its colon included."""
 
 
-class Session:
+class Session(netstrings.Session):
     """A QMQP session."""
 
-    __slots__ = ("_events", "_is_asking", "_is_bad", "_reader")
+    __slots__ = ("_is_bad",)
 
     def __init__(self) -> None:
-        self._reader = Reader()
-        self._events = self._message()
-        self._is_asking = False
+        super().__init__()
         self._is_bad = False
 
-    def receive(self, data: bytes) -> None:
-        """Take what came from the peer; b"" is end of file."""
-        self._reader.receive(data)
-
-    def next_event(self) -> tuple[bytes, bytes] | None:
-        """(kind, data) of what comes next; None: more bytes are needed.
-
-        Raises ProtocolError.
-        """
-        if self._is_asking:
-            raise RuntimeError("the last event was not answered")
-        event = next(self._events, None)
-        if event is None and self._reader.eof:
-            self._events.close()
-            return EOF, b""
-        return event
-
-    def _message(self) -> Generator[tuple[bytes, bytes] | None, None, None]:
+    def _protocol(self) -> Generator[tuple[bytes, bytes] | None, None, None]:
         reader = self._reader
         reader.end = _HEAD_MAX
         length = yield from reader.length()
@@ -103,9 +85,7 @@ class Session:
 
     def verdict(self, problem: bytes, *, now: int, qp: int) -> bytes:
         """The answer to send; ``problem`` is b"", or D or Z and words."""
-        if not self._is_asking:
-            raise RuntimeError("there is nothing to answer")
-        self._is_asking = False
+        self._answer()
         text = problem or b"Kok %d qp %d" % (now, qp)
         if self._is_bad:
             text = BAD_ADDRESS

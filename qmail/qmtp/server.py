@@ -25,7 +25,8 @@ Memory       one byte a recipient, below ``ceiling``; see also qmail.mail.netstr
 
 from __future__ import annotations
 
-from qmail.mail.netstrings import ProtocolError, Reader, TooLong
+from qmail.mail import netstrings
+from qmail.mail.netstrings import ProtocolError, TooLong
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ SENDER: Final = b"sender"
 BADSENDER: Final = b"badsender"
 RCPT: Final = b"rcpt"
 END: Final = b"end"
-EOF: Final = b"eof"
+EOF: Final = netstrings.EOF
 
 BAD_SENDER: Final = b"Dno sender has such an address, too long or with a NUL (#5.1.7)"
 TOO_BIG: Final = b"Dmessage is larger than databytes allows (#5.3.4)"
@@ -62,46 +63,27 @@ def netstring(text: bytes) -> bytes:
     return b"%d:%b," % (len(text), text)
 
 
-class Session:
+class Session(netstrings.Session):
     """A QMTP session. ``suffix`` is what a relay client's recipients get appended."""
 
     __slots__ = (
-        *("_ceiling", "_events", "_is_asking", "_marks", "_max_size", "_pending"),
-        *("_reader", "_sender_ok", "_size", "_suffix", "is_wanted"),
+        *("_ceiling", "_marks", "_max_size", "_pending", "_sender_ok"),
+        *("_size", "_suffix", "is_wanted"),
     )
 
     def __init__(
         self, *, max_size: int = 0, suffix: bytes = b"", ceiling: int | None = None
     ) -> None:
+        super().__init__()
         self._max_size = max_size
         self._suffix = suffix
         self._ceiling = ceiling
-        self._reader = Reader()
-        self._events = self._messages()
-        self._is_asking = False
         self._pending = b""
         self._marks = bytearray()
         self._size = 0
         self._sender_ok = True
         self.is_wanted = False
         """True once the message has a recipient that the queue is to know."""
-
-    def receive(self, data: bytes) -> None:
-        """Take what came from the peer; b"" is end of file."""
-        self._reader.receive(data)
-
-    def next_event(self) -> tuple[bytes, bytes] | None:
-        """(kind, data) of what comes next; None: more bytes are needed.
-
-        Raises ProtocolError.
-        """
-        if self._is_asking:
-            raise RuntimeError("the last event was not answered")
-        event = next(self._events, None)
-        if event is None and self._reader.eof:
-            self._events.close()
-            return EOF, b""
-        return event
 
     @property
     def is_too_big(self) -> bool:
@@ -110,7 +92,7 @@ class Session:
 
     # The protocol, from beginning to end.
 
-    def _messages(self) -> Generator[tuple[bytes, bytes] | None, None, None]:
+    def _protocol(self) -> Generator[tuple[bytes, bytes] | None, None, None]:
         while True:
             yield from self._message()
             yield from self._sender()
@@ -212,8 +194,3 @@ class Session:
                 yield bytes(piece)
                 piece.clear()
         yield bytes(piece)
-
-    def _answer(self) -> None:
-        if not self._is_asking:
-            raise RuntimeError("there is nothing to answer")
-        self._is_asking = False
