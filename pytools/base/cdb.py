@@ -12,9 +12,11 @@ import posix
 
 import cdbx
 
+from pytools.base import fds
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 
 class Broken(OSError):
@@ -86,3 +88,17 @@ class CdbMaker:
     def finish(self) -> None:
         """Write the tables. The caller fsyncs and renames."""
         self._maker.commit().close()
+
+
+def database(records: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The bytes of a cdb with these records (key, data), in their order."""
+    fd = posix.memfd_create("cdb", posix.MFD_CLOEXEC)
+    try:
+        maker = CdbMaker(fd)
+        for key, data in records:
+            maker.add(key, data)
+        maker.finish()
+        posix.lseek(fd, 0, 0)
+        return fds.read_all(fd)
+    finally:
+        posix.close(fd)

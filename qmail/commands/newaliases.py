@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import posix
 
+from pytools.base.cdb import database
 from pytools.base.exits import Strerr
 from qmail.forwarding.aliases import compile_aliases
-from qmail.forwarding.database import database
 from qmail.forwarding.files import read_completion, read_source, store
 from qmail.forwarding.source import Refused
 

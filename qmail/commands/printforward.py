@@ -7,28 +7,16 @@ Contract     printforward(1): cdb on descriptor 0, source on 1. 0; 100 for a cdb
 
 from __future__ import annotations
 
-from pytools.base.exits import USAGE, Strerr
-from pytools.base.fds import write_all
+from pytools.base.exits import Strerr
 from qmail.forwarding.files import read_input
-from qmail.forwarding.table import Malformed, instruction, records
+from qmail.forwarding.printing import print_all
+from qmail.forwarding.table import instruction, records
 
 # COMPAT: the original calls itself printmaillist when it complains.
 ERRORS = Strerr(b"printforward")
 
 
 def main(argv: list[bytes]) -> int:
-    data = read_input(ERRORS)
-    printed = bytearray()
-    well_formed = True
-    try:
-        for key, value in records(data):
-            printed += instruction(key, value)
-    except Malformed:
-        well_formed = False
-    try:
-        write_all(1, printed)
-    except OSError as error:
-        raise ERRORS.fatal(b"unable to write output", error=error) from None
-    if not well_formed:
-        raise ERRORS.fatal(b"bad database format", code=USAGE)
+    parts = (instruction(*record) for record in records(read_input(ERRORS)))
+    print_all(parts, ERRORS, what=b"database")
     return 0

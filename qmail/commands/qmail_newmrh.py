@@ -10,10 +10,10 @@ from __future__ import annotations
 import posix
 
 from pytools.base import runtime
-from pytools.base.cdb import CdbMaker
+from pytools.base.cdb import database
 from pytools.base.durable import replace
 from pytools.base.exits import Strerr
-from pytools.base.fds import read_all, read_file
+from pytools.base.fds import read_file
 from qmail.control.rcpthosts import CDB_PATH
 
 SOURCE = b"control/morercpthosts"
@@ -28,20 +28,6 @@ def keys(text: bytes) -> list[bytes]:
     return [line for line in lines if line and not line.startswith(b"#")]
 
 
-def database(domains: list[bytes]) -> bytes:
-    """The bytes of the database with these keys."""
-    fd = posix.memfd_create("morercpthosts", posix.MFD_CLOEXEC)
-    try:
-        maker = CdbMaker(fd)
-        for domain in domains:
-            maker.add(domain, b"")
-        maker.finish()
-        posix.lseek(fd, 0, 0)
-        return read_all(fd)
-    finally:
-        posix.close(fd)
-
-
 def main(argv: list[bytes]) -> int:
     posix.umask(0o033)
     try:
@@ -53,7 +39,8 @@ def main(argv: list[bytes]) -> int:
     except OSError as error:
         raise ERRORS.fatal(b"unable to read ", SOURCE, error=error) from None
     try:
-        replace(CDB_PATH, database(domains), tmp=TMP)
+        data = database((domain, b"") for domain in domains)
+        replace(CDB_PATH, data, tmp=TMP)
     except OSError as error:
         raise ERRORS.fatal(b"unable to write ", CDB_PATH, error=error) from None
     return 0

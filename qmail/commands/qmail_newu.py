@@ -10,7 +10,7 @@ from __future__ import annotations
 import posix
 
 from pytools.base import durable, fds, runtime
-from pytools.base.cdb import CdbMaker
+from pytools.base.cdb import database
 from pytools.base.exits import Strerr
 from qmail.control.users import CDB_PATH, BadAssign, parse_assign
 
@@ -48,17 +48,3 @@ def main(argv: list[bytes]) -> int:
 def publish(records: list[tuple[bytes, bytes]], fs: Fs = posix) -> None:
     """Put the records in the place of users/cdb."""
     durable.replace(CDB_PATH, database(records), tmp=CDB_PATH + b".tmp", fs=fs)
-
-
-def database(records: list[tuple[bytes, bytes]]) -> bytes:
-    """The bytes of the cdb with these records."""
-    fd = posix.memfd_create("users", posix.MFD_CLOEXEC)
-    try:
-        maker = CdbMaker(fd)
-        for key, data in records:
-            maker.add(key, data)
-        maker.finish()
-        posix.lseek(fd, 0, 0)
-        return fds.read_all(fd)
-    finally:
-        posix.close(fd)

@@ -6,8 +6,8 @@ Contract     setforward(1): source on descriptor 0, the cdb by way of a temporar
 
 from __future__ import annotations
 
+from pytools.base.cdb import database
 from pytools.base.exits import Strerr
-from qmail.forwarding.database import database
 from qmail.forwarding.files import read_input, store
 from qmail.forwarding.source import Refused
 from qmail.forwarding.table import compile_table

@@ -135,12 +135,14 @@ BUDGET = {
         q.forwarding.addresses q.forwarding.passing q.forwarding.source
         q.forwarding.table q.mail q.mail.rfc822tokens q.queue.onward
     """,
-    "setforward": f"{COMPILING} {CDB} q.forwarding.database q.forwarding.table",
-    "printforward": f"{COMPILING} q.forwarding.table",
+    "setforward": f"{COMPILING} {CDB} q.forwarding.table",
+    "printforward": f"{COMPILING} q.forwarding.printing q.forwarding.table",
     "setmaillist": f"{COMPILING} q.forwarding.lists q.forwarding.table",
-    "printmaillist": f"{COMPILING} q.forwarding.lists q.forwarding.table",
+    "printmaillist": f"""
+        {COMPILING} q.forwarding.lists q.forwarding.printing q.forwarding.table
+    """,
     "newaliases": f"""
-        {COMPILING} {CDB} q.forwarding.aliases q.forwarding.database q.forwarding.table
+        {COMPILING} {CDB} q.forwarding.aliases q.forwarding.table
     """,
     "newinclude": f"{COMPILING} q.forwarding.lists q.forwarding.table",
     "preline": "b.fds b.options gc p.child",
