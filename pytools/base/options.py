@@ -10,6 +10,13 @@ class BadOption(Exception):
         super().__init__(letter)
         self.letter = letter
 
+    def explain(self, program: bytes, spec: bytes) -> bytes:
+        """The line that getopt(3) prints."""
+        # A letter that we have was refused because nothing followed it.
+        known = self.letter != b":" and self.letter in spec
+        trouble = b"option requires an argument" if known else b"illegal option"
+        return b"%b: %b -- %b\n" % (program.rpartition(b"/")[2], trouble, self.letter)
+
 
 def getopt(
     args: list[bytes], spec: bytes

@@ -62,7 +62,7 @@ def words_for(directory: bytes) -> bytes:
     try:
         posix.chdir(directory)
         doing = b"stat down"
-        normally_up = not _exists(b"down")
+        normally_up = not status.exists(b"down")
         doing = b"open supervise/ok"
         posix.close(posix.open(b"supervise/ok", posix.O_WRONLY | NONBLOCK))
         doing = b"open supervise/status"
@@ -80,11 +80,3 @@ def words_for(directory: bytes) -> bytes:
     if len(record) < status.SIZE:
         return b"unable to read supervise/status: bad format"
     return status.describe(record, int(time.time()) + status.TAI_OFFSET, normally_up)
-
-
-def _exists(path: bytes) -> bool:
-    try:
-        posix.stat(path)
-    except FileNotFoundError:
-        return False
-    return True

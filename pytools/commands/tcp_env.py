@@ -100,13 +100,7 @@ def variables(
         b"REMOTEHOST": _name_of(address.text(remote)),
         b"REMOTEINFO": info,
     }
-    ipv6 = address.is_ip6(remote)
-    found: dict[bytes, bytes | None] = {b"PROTO": b"TCP6" if ipv6 else b"TCP"}
-    for name, value in known.items():
-        found[b"TCP" + name] = value
-        found[b"TCP6" + name] = value if ipv6 else None
-    found[b"TCP6INTERFACE"] = address.interface(remote) or None
-    return found
+    return address.variables(known, remote)
 
 
 def _name_of(ip: bytes) -> bytes | None:

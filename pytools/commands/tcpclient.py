@@ -133,14 +133,7 @@ def _variables(
     known: dict[bytes, bytes | None], remote: Address
 ) -> dict[bytes, bytes | None]:
     """All of tcp-environ(5); None for what is to be unset."""
-    ipv6 = address.is_ip6(remote)
-    found: dict[bytes, bytes | None] = {b"PROTO": b"TCP6" if ipv6 else b"TCP"}
-    for name, value in known.items():
-        found[b"TCP" + name] = value
-        # COMPAT: the original passes on what it got of these; a stale one would
-        # contradict the others.
-        found[b"TCP6" + name] = value if ipv6 else None
-    found[b"TCP6INTERFACE"] = address.interface(remote) or None
+    found = address.variables(known, remote)
     found[b"TCPPROXYIP"] = found[b"TCPPROXYPORT"] = None
     return found
 

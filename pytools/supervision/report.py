@@ -72,7 +72,7 @@ def look(directory: bytes) -> Report:
         # The dot: what is no directory, or a closed one, is the problem itself.
         posix.stat(directory + b"/." if directory else b"")
         doing = b"stat down"
-        report.normally_up = not _exists(directory + b"/down")
+        report.normally_up = not status.exists(directory + b"/down")
         doing = b"open supervise/ok"
         report.supervised = _is_supervised(directory)
         doing = b"open supervise/status"
@@ -124,11 +124,3 @@ def _read(path: bytes, size: int) -> bytes:
         return posix.read(fd, size)
     finally:
         posix.close(fd)
-
-
-def _exists(path: bytes) -> bool:
-    try:
-        posix.stat(path)
-    except FileNotFoundError:
-        return False
-    return True

@@ -18,6 +18,7 @@ import time
 
 from pytools.base import fds
 from pytools.process import child
+from pytools.supervision import status
 from pytools.supervision.starting import Starter
 
 TYPE_CHECKING = False
@@ -231,7 +232,7 @@ class Scanner:
             self.strerr.warn(b"unable to start ", name, b": running too many services")
             return None
         try:
-            has_log = len(name) <= MAX_NAME_WITH_LOG and _exists(name + b"/log")
+            has_log = len(name) <= MAX_NAME_WITH_LOG and status.exists(name + b"/log")
         except OSError as error:
             self.strerr.warn(b"unable to stat ", name, b"/log", error=error)
             return None
@@ -249,14 +250,6 @@ class Scanner:
         ]
         for identity in gone:
             self.services.pop(identity).close_pipe()
-
-
-def _exists(path: bytes) -> bool:
-    try:
-        posix.stat(path)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _is_being_filled(name: bytes, mtime: float) -> bool:

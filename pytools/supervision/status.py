@@ -8,6 +8,8 @@ Format       0-7 TAI64 seconds, 8-11 nanoseconds (both big-endian) of the last c
 
 from __future__ import annotations
 
+import posix
+
 SIZE = 18
 TAI_OFFSET = 4611686018427387914
 """What a stamp has more than Unix seconds; here because svstat needs no more of tai."""
@@ -40,3 +42,12 @@ def describe(record: bytes, now: int, normally_up: bool) -> bytes:
     if want == b"u":
         words += b", want up"
     return words
+
+
+def exists(path: bytes) -> bool:
+    """Is there a file of a service, such as ``down``? OSError when nobody can say."""
+    try:
+        posix.stat(path)
+    except FileNotFoundError:
+        return False
+    return True

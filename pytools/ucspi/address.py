@@ -52,6 +52,23 @@ def interface(address: Address) -> bytes:
         return b""
 
 
+def variables(
+    known: dict[bytes, bytes | None], remote: Address
+) -> dict[bytes, bytes | None]:
+    """tcp-environ(5) of ``known``, by names without TCP; None for what is to be unset.
+
+    COMPAT: the originals pass on what they got of TCP6...; a stale one would contradict
+    the others.
+    """
+    ipv6 = is_ip6(remote)
+    found: dict[bytes, bytes | None] = {b"PROTO": b"TCP6" if ipv6 else b"TCP"}
+    for name, value in known.items():
+        found[b"TCP" + name] = value
+        found[b"TCP6" + name] = value if ipv6 else None
+    found[b"TCP6INTERFACE"] = interface(remote) or None
+    return found
+
+
 def with_port(address: Address, port: int) -> Address:
     """The same IP address with another port."""
     return (address[0], port, *address[2:])

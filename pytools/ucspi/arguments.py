@@ -83,12 +83,7 @@ def parse(argv: list[bytes], env: dict[bytes, bytes]) -> Arguments:
     try:
         options, words = getopt(argv[1:], SPEC)
     except BadOption as bad:
-        name = argv[0].rpartition(b"/")[2]
-        # A letter that we have was refused because nothing followed it.
-        known = bad.letter != b":" and bad.letter in SPEC
-        trouble = b"option requires an argument" if known else b"illegal option"
-        line = b"%b: %b -- %b\n" % (name, trouble, bad.letter)
-        raise Exit(USAGE, line + USAGE_LINE) from None
+        raise Exit(USAGE, bad.explain(argv[0], SPEC) + USAGE_LINE) from None
     for letter, value in options:
         _apply(result, letter, value, env)
     if len(words) < 3:
