@@ -7,6 +7,7 @@ here, so a chain of any length is one frame deep.
 
 from __future__ import annotations
 
+import posix
 import sys
 
 from pytools.base import runtime
@@ -17,6 +18,10 @@ from pytools.process.programs import LONG_LIVED
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
+
+_TYPE_MASK: Final = 0o170000
+_SOCKET: Final = 0o140000
 
 
 def run(program: bytes, home: bytes, argv: list[bytes]) -> int:
@@ -59,7 +64,12 @@ def conclude(call: Callable[[], int]) -> int:
 
 
 def print_trace() -> None:
-    """Show the exception on descriptor 2, as far as that is possible."""
+    """Show the exception on descriptor 2, as far as that is possible.
+
+    SECURITY: not to a peer: what runs after qmail-popup has the connection there, too.
+    """
+    if _is_connection(2):
+        return
     # sys.stderr belongs to what descriptor 2 was when the interpreter started, which
     # for a warm parent may have been nothing.
     try:
@@ -68,6 +78,16 @@ def print_trace() -> None:
         sys.stderr.flush()
     except OSError:
         pass
+
+
+def _is_connection(fd: int) -> bool:
+    """True if it is the socket that descriptor 0 is."""
+    try:
+        here, there = posix.fstat(fd), posix.fstat(0)
+    except OSError:
+        return False
+    is_socket = here.st_mode & _TYPE_MASK == _SOCKET
+    return is_socket and (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
 
 
 def become(

@@ -7,6 +7,7 @@ import os
 import posix
 import select
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,6 +83,26 @@ def test_other_exception_leaves_a_trace_and_111(
     assert status == 111
     assert text.startswith(b"Traceback ")
     assert type(error).__name__.encode() in text.splitlines()[-1]
+
+
+@pytest.mark.parametrize("numbers", [(0, 1, 2), (1, 2)], ids=["peer", "log"])
+def test_trace_is_not_shown_to_a_peer(numbers: tuple[int, ...]) -> None:
+    """As it is behind qmail-popup; a socket that is not descriptor 0 may be a log."""
+    ours, theirs = socket.socketpair()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+
+    def body() -> int:
+        os.dup2(nothing, 0)
+        for number in numbers:
+            os.dup2(theirs.fileno(), number)
+        raise ZeroDivisionError("oh")
+
+    pid = child.fork(body)
+    theirs.close()
+    os.close(nothing)
+    assert os.waitstatus_to_exitcode(child.wait_for(pid)) == 111
+    with ours:
+        assert bool(ours.recv(65536)) == (numbers == (1, 2))
 
 
 def test_next_that_cannot_be_found_is_fatal_in_djb_s_words(tmp_path: Path) -> None:
