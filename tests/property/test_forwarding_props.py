@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytools.base.cdb import database
 from qmail.forwarding import lists
 from qmail.forwarding.addresses import Completion, addresses
 from qmail.forwarding.aliases import compile_aliases
-from qmail.forwarding.database import database
 from qmail.forwarding.expansion import Expansion
 from qmail.forwarding.source import Refused
 from qmail.forwarding.table import (

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pytools.base.cdb import database
 from pytools.process import launcher
-from qmail.commands.qmail_newu import database
 from qmail.control.users import parse_assign
 from qmail.spawn.records import Command, ReportDecoder, encode_command
 

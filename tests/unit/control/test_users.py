@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytools.base.cdb import Broken
-from qmail.commands.qmail_newu import database
+from pytools.base.cdb import Broken, database
 from qmail.control.users import (
     BadAssign,
     User,
