@@ -26,9 +26,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from pytools.process import launcher
 from pytools.process.programs import PYTOOLS
 from tests.interop.differences import DIFFERENCES
+from tests.support.launchers import install
 
 SECONDS = 30
 LABEL = re.compile(rb"@4[0-9a-f]{23}")
@@ -71,6 +71,11 @@ class Case:
 
     def __str__(self) -> str:
         return re.sub(r"[^!-~]+", " ", self.name)[:80]
+
+
+def lines(program: str, *words: str, prepare: Prepare | None = None) -> list[Case]:
+    """The program with each of these command lines."""
+    return [Case(f"{program} {line}", prepare=prepare) for line in words]
 
 
 class Outcome:
@@ -177,10 +182,5 @@ def _make(path: Path, content: str | bytes, is_directory: bool) -> None:
 
 
 def install_all(directory: Path) -> Path:
-    """Write the launchers of daemontools and ucspi-tcp, as an installation does."""
-    directory.mkdir()
-    for program in PYTOOLS:
-        file = directory / program.decode()
-        file.write_bytes(launcher.render(program, b"/nonexistent"))
-        file.chmod(0o755)
-    return directory
+    """Write the launchers of daemontools and ucspi-tcp."""
+    return install(directory, PYTOOLS, "/nonexistent")

@@ -1,27 +1,19 @@
 """rblsmtpd beside the original: options, verdicts of lists, the session of a refusal.
 
-The original asks port 53 of $DNSCACHEIP and no other. So the DNS server of the lists is
-in a network of its own, which the programs of both sides enter.
+The original asks port 53 of $DNSCACHEIP and no other. So the DNS server of the lists and
+the programs of both sides are in a network of their own.
 """
 
 from __future__ import annotations
 
-import ctypes
-import fcntl
-import os
-import socket
-import struct
-import threading
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from tests.interop.oracle import Both, Case
 from tests.support.dnsserver import DnsServer, Zone
-
-CLONE_NEWNET = 0x40000000
-SIOCSIFFLAGS = 0x8914
-IFF_UP = 1
+from tests.support.netns import own_network
 
 LONG = "x" * 150
 ZONE: Zone = {
@@ -49,45 +41,18 @@ ZONE: Zone = {
 }
 
 
-class Network:
-    """A network namespace with a DNS server on 127.0.0.1 port 53."""
-
-    def __init__(self) -> None:
-        self.descriptor = -1
-        self.server: DnsServer | None = None
-        thread = threading.Thread(target=self._begin)
-        thread.start()
-        thread.join()
-        assert self.server is not None
-
-    def _begin(self) -> None:
-        # Of this thread alone, and of those that it starts.
-        libc = ctypes.CDLL(None, use_errno=True)
-        assert libc.unshare(CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-            request = struct.pack("16sh14x", b"lo", IFF_UP)
-            fcntl.ioctl(any_socket, SIOCSIFFLAGS, request)
-        self.descriptor = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        self.server = DnsServer(ZONE, "127.0.0.1", 53)
-
-    def close(self) -> None:
-        assert self.server is not None
-        self.server.close()
-        os.close(self.descriptor)
-
-
 @pytest.fixture(scope="module")
-def network() -> Iterator[Network]:
-    made = Network()
-    yield made
-    made.close()
+def network() -> Iterator[None]:
+    """A network with the DNS server of the lists, for what the tests start."""
+    with own_network(), closing(DnsServer(ZONE, port=53)):
+        yield
 
 
 def asking(options: str, **env: str) -> Case:
     """One run that may refuse at once or run a program."""
     settings = "".join(f"{name}={value} " for name, value in env.items())
     return Case(
-        f"nsenter --net=$NET rblsmtpd {options} echo program",
+        f"rblsmtpd {options} echo program",
         name=f"{settings}{options}",
         env={"DNSCACHEIP": "127.0.0.1", "TCPREMOTEIP": "1.2.3.4", **env},
     )
@@ -138,9 +103,8 @@ LISTS = [
 
 @pytest.mark.parametrize("case", LISTS, ids=str)
 def test_lists_come_to_what_they_do_for_the_original(
-    case: Case, both: Both, network: Network, as_root: None
+    case: Case, both: Both, network: None
 ) -> None:
-    case.env["NET"] = f"/proc/{os.getpid()}/fd/{network.descriptor}"
     both.check("rblsmtpd", case)
 
 
@@ -154,7 +118,7 @@ FAILING = [
 
 
 def test_failing_server_is_trouble_as_for_the_original(
-    both: Both, network: Network, as_root: None
+    both: Both, network: None
 ) -> None:
     """All at once: the original takes 11 seconds to find out."""
     lines = [
@@ -162,10 +126,9 @@ def test_failing_server_is_trouble_as_for_the_original(
         for n, options in enumerate(FAILING)
     ]
     case = Case(
-        f"nsenter --net=$NET sh -c '{' '.join(lines)} wait'",
+        f"{' '.join(lines)} wait",
         env={"DNSCACHEIP": "127.0.0.1", "TCPREMOTEIP": "1.2.3.4"},
     )
-    case.env["NET"] = f"/proc/{os.getpid()}/fd/{network.descriptor}"
     both.check("rblsmtpd", case)
 
 

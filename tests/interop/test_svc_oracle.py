@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.oracle import Both, Case
+from tests.interop.oracle import Both, Case, lines
 
 LETTERS = "udopchaitkx"
 # As root without the right to pass over permissions.
@@ -122,17 +122,16 @@ SVC = [
             "-udopchaitkxudopchaitkxudopchaitkx",
         )
     ),
-    *(
-        Case(f"svc {words}", prepare=dead)
-        for words in (
-            *("", "-u", "s", "-u s", "-u s -d", "-- -u", "-u -- -u", "-u -", "- s"),
-            *("-z", "-z s", "-uz s", "-uZd s", "-1", "-: s", "-? s", "'- '", "-u -z s"),
-            *("-u none", "-u file", "-u new", "-u link", "-u dangling", "-u loop"),
-            *("-u odd", "-d plain", "-udo plain", "-u ''", "-u 'a b\n'", "-u ."),
-            *("-u none s file new odd", "-u s/ s// ./s ../case/s", "-u s/supervise"),
-            *("-u $PWD/s $PWD/none", "-u `printf %0300d 1`", "-u s s s"),
-            *("-u plain/supervise/..", "-uu plain plain", "-é s", "-\udcff s"),
-        )
+    *lines(
+        "svc",
+        *("", "-u", "s", "-u s", "-u s -d", "-- -u", "-u -- -u", "-u -", "- s"),
+        *("-z", "-z s", "-uz s", "-uZd s", "-1", "-: s", "-? s", "'- '", "-u -z s"),
+        *("-u none", "-u file", "-u new", "-u link", "-u dangling", "-u loop"),
+        *("-u odd", "-d plain", "-udo plain", "-u ''", "-u 'a b\n'", "-u ."),
+        *("-u none s file new odd", "-u s/ s// ./s ../case/s", "-u s/supervise"),
+        *("-u $PWD/s $PWD/none", "-u `printf %0300d 1`", "-u s s s"),
+        *("-u plain/supervise/..", "-uu plain plain", "-é s", "-\udcff s"),
+        prepare=dead,
     ),
     Case("cd new; rmdir ../new; svc -u . ../s", prepare=dead),
     Case("svc -u s 2>&-", prepare=dead),
@@ -150,13 +149,12 @@ SVC = [
     Case("svc -T 5 s", prepare=dead),
 ]
 SVOK = [
-    *(
-        Case(f"svok {words}", prepare=dead)
-        for words in (
-            *("", "s", "none", "file", "new", "link", "dangling", "loop", "odd", "."),
-            *("plain", "s none", "none s", "''", "-u", "--", "-- s", "s/supervise"),
-            *("`printf %0300d 1`", "$PWD/s", "./s/", "'a b\n'"),
-        )
+    *lines(
+        "svok",
+        *("", "s", "none", "file", "new", "link", "dangling", "loop", "odd", "."),
+        *("plain", "s none", "none s", "''", "-u", "--", "-- s", "s/supervise"),
+        *("`printf %0300d 1`", "$PWD/s", "./s/", "'a b\n'"),
+        prepare=dead,
     ),
     Case("exec 3<>s/supervise/ok; svok s", prepare=dead),
     Case("exec 3<>s/supervise/ok; svok link", prepare=dead),
@@ -172,15 +170,14 @@ SVSTAT = [
         for name in RECORDS
         if name not in ("past", "zeros", "ones")
     ),
-    *(
-        Case(f"svstat {words}", prepare=recorded)
-        for words in (
-            *("", "s", "none", "file", "new", "link", "dangling", "loop", "odd", "."),
-            *("plain", "''", "-u", "--", "-z", "s none s", "'a b\n'", "s/supervise"),
-            *("n/none", "n/fifo", "n/link", "downdir", "downlink", "downloop"),
-            *("$PWD/s ./s s/", "`printf %0300d 1`", "none k/long file k/past-down"),
-            *("s --json", "./--json", "-- --quiet", "--jso"),
-        )
+    *lines(
+        "svstat",
+        *("", "s", "none", "file", "new", "link", "dangling", "loop", "odd", "."),
+        *("plain", "''", "-u", "--", "-z", "s none s", "'a b\n'", "s/supervise"),
+        *("n/none", "n/fifo", "n/link", "downdir", "downlink", "downloop"),
+        *("$PWD/s ./s s/", "`printf %0300d 1`", "none k/long file k/past-down"),
+        *("s --json", "./--json", "-- --quiet", "--jso"),
+        prepare=recorded,
     ),
     Case("svstat s none >/dev/full", prepare=recorded),
     Case("svstat s none >&-", prepare=recorded),

@@ -11,29 +11,28 @@ from pathlib import Path
 import pytest
 
 from tests.support.dnsserver import serving
-from tests.support.tcpservers import Running, visit
+from tests.support.tcpservers import QUIET, Running, visit
 
 RULES = b"""\
 127.:allow,RELAYCLIENT="",PATH="/nonexistent",TCPREMOTEINFO="ruled"
 =:deny
 """
-OFF = ["-v", "-HRl0"]
 VISITS: dict[str, tuple[list[str], list[str]]] = {
-    "environment": (OFF, ["env"]),
+    "environment": (QUIET, ["env"]),
     "normal": (["-HRl0"], ["env"]),
     "quiet": (["-qHRl0"], ["env"]),
-    "descriptors": (OFF, ["sh", "-c", "cd /proc/self/fd; echo *; exit 3"]),
-    "killed": (OFF, ["sh", "-c", "kill -9 $$"]),
+    "descriptors": (QUIET, ["sh", "-c", "cd /proc/self/fd; echo *; exit 3"]),
+    "killed": (QUIET, ["sh", "-c", "kill -9 $$"]),
     "local name": (["-v", "-HRl", "a b:%c\x7f" + "x" * 120], ["env"]),
-    "banner": ([*OFF, "-B", "220 hello\r\n"], ["env"]),
-    "no program": (OFF, ["no-such-program"]),
-    "no rules": ([*OFF, "-x", "missing.cdb"], ["env"]),
+    "banner": ([*QUIET, "-B", "220 hello\r\n"], ["env"]),
+    "no program": (QUIET, ["no-such-program"]),
+    "no rules": ([*QUIET, "-x", "missing.cdb"], ["env"]),
     "no rules quiet": (["-qHRl0", "-x", "missing.cdb"], ["env"]),
-    "no rules allowed": ([*OFF, "-X", "-x", "missing.cdb"], ["env"]),
-    "rules": ([*OFF, "-x", "rules.cdb"], ["env"]),
-    "deny": ([*OFF, "-x", "deny.cdb"], ["env"]),
-    "limit": ([*OFF, "-c", "1", "-D", "-o"], ["env"]),
-    "path": (OFF, ["./script"]),
+    "no rules allowed": ([*QUIET, "-X", "-x", "missing.cdb"], ["env"]),
+    "rules": ([*QUIET, "-x", "rules.cdb"], ["env"]),
+    "deny": ([*QUIET, "-x", "deny.cdb"], ["env"]),
+    "limit": ([*QUIET, "-c", "1", "-D", "-o"], ["env"]),
+    "path": (QUIET, ["./script"]),
     "ident refused": (["-v", "-Hl0", "-t", "1"], ["env"]),
 }
 STARTS = {

@@ -11,7 +11,7 @@ import pytest
 from pytools.base.cdb import CdbMaker
 from pytools.commands.tcprulescheck import describe
 from pytools.ucspi import rules
-from tests.interop.oracle import Both, Case
+from tests.interop.oracle import Both, Case, lines
 
 RULES = b"""\
 joe@1.2.3.4:allow,R=/info and ip/
@@ -62,6 +62,19 @@ def environment(
     return {name: value for name, value in given.items() if value is not None}
 
 
+def checked(originals: str, directory: Path, env: dict[bytes, bytes]) -> bytes:
+    """What the original's tcprulescheck says of a client to the rules.cdb there."""
+    done = subprocess.run(
+        [f"{originals}/tcprulescheck", "rules.cdb"],
+        env=env,
+        capture_output=True,
+        cwd=directory,
+        timeout=30,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout
+
+
 def test_every_client_meets_the_rule_it_meets_in_the_original(
     originals: str, tmp_path: Path
 ) -> None:
@@ -75,16 +88,9 @@ def test_every_client_meets_the_rule_it_meets_in_the_original(
     table: dict[bytes, bytes] = {}
     rules.Compiler(table.setdefault).compile(RULES.split(b"\n"))
     for ip, host, info in CLIENTS:
-        theirs = subprocess.run(
-            [f"{originals}/tcprulescheck", "rules.cdb"],
-            env=environment(ip, host, info),
-            capture_output=True,
-            cwd=tmp_path,
-            timeout=30,
-        )
-        assert (theirs.returncode, theirs.stderr) == (0, b"")
+        theirs = checked(originals, tmp_path, environment(ip, host, info))
         found = rules.look_up(table.get, b"0.0.0.0" if ip is None else ip, host, info)
-        assert describe(found) == theirs.stdout, (ip, host, info)
+        assert describe(found) == theirs, (ip, host, info)
 
 
 def test_original_passes_over_new_rules_among_the_old(
@@ -99,15 +105,8 @@ def test_original_passes_over_new_rules_among_the_old(
     old: dict[bytes, bytes] = {}
     rules.Compiler(old.setdefault).compile(RULES.split(b"\n"))
     for ip, host, info in itertools.product(IPS, HOSTS, INFOS):
-        theirs = subprocess.run(
-            [f"{originals}/tcprulescheck", "rules.cdb"],
-            env=environment(ip, host, info),
-            capture_output=True,
-            cwd=tmp_path,
-            timeout=30,
-        )
-        assert theirs.returncode == 0
-        assert theirs.stdout == describe(rules.look_up(old.get, ip, host, info))
+        theirs = checked(originals, tmp_path, environment(ip, host, info))
+        assert theirs == describe(rules.look_up(old.get, ip, host, info))
 
 
 CHECK = "tcprules rules.cdb rules.tmp; tcprulescheck rules.cdb"
@@ -138,7 +137,7 @@ CASES = [
         name="mapped client",
         env={"TCPREMOTEIP": "::ffff:1.2.3.4"},
     ),
-    *(Case(f"tcprulescheck {words}") for words in ("", "none", "''", "none x", "-h")),
+    *lines("tcprulescheck", "", "none", "''", "none x", "-h"),
     Case("tcprulescheck d/x", files={"d": ""}),
     Case("tcprulescheck d", files={"d/": ""}, name="directory"),
     Case("tcprulescheck /dev/null"),

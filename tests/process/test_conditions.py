@@ -39,23 +39,23 @@ def run(tmp_path: Path) -> Forked:
 each_answer = pytest.mark.parametrize(("script", "answer", "complaint"), ANSWERS)
 
 
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [(["bouncesaying", "Go away."], b"Go away.\n"), (["except"], b"")],
+    ids=["bouncesaying", "except"],
+)
 @each_answer
-def test_bouncesaying_bounces_after_a_yes(
-    run: Forked, script: str, answer: bool | None, complaint: bytes
+def test_bouncesaying_and_except_bounce_after_a_yes(
+    run: Forked,
+    program: list[str],
+    said: bytes,
+    script: str,
+    answer: bool | None,
+    complaint: bytes,
 ) -> None:
-    done = run("bouncesaying", "Go away.", "sh", "-c", script)
-    expected = {YES: (100, b"", b"Go away.\n"), NO: (0, b"", b"")}
-    trouble = (111, b"", complaint and complaint % b"bouncesaying")
-    assert done.said == expected.get(answer, trouble)  # type: ignore[arg-type]
-
-
-@each_answer
-def test_except_bounces_after_a_yes_and_says_nothing(
-    run: Forked, script: str, answer: bool | None, complaint: bytes
-) -> None:
-    done = run("except", "sh", "-c", script)
-    expected = {YES: (100, b"", b""), NO: (0, b"", b"")}
-    trouble = (111, b"", complaint and complaint % b"except")
+    done = run(*program, "sh", "-c", script)
+    expected = {YES: (100, b"", said), NO: (0, b"", b"")}
+    trouble = (111, b"", complaint and complaint % program[0].encode())
     assert done.said == expected.get(answer, trouble)  # type: ignore[arg-type]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pytools.process import launcher
+from tests.support.launchers import install
 from tests.support.leftovers import nothing_left_over
 from tests.support.until import until
 
@@ -30,13 +30,7 @@ MANY = 5_000_000
 @pytest.fixture
 def bin_dir(tmp_path: Path) -> Path:
     """Launchers, so that the programs know each other as their own."""
-    directory = tmp_path / "bin"
-    directory.mkdir()
-    for program in PROGRAMS:
-        path = directory / program.decode()
-        path.write_bytes(launcher.render(program, b"/var/qmail"))
-        path.chmod(0o755)
-    return directory
+    return install(tmp_path / "bin", PROGRAMS, "/var/qmail")
 
 
 def run(*command: str | Path, data: bytes = b"") -> tuple[int, bytes, bytes]:

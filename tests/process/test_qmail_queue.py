@@ -4,30 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 
 import pytest
 
 from pytools.process import child
 from qmail.commands import qmail_queue
-from tests.support.queuehome import (
-    QueueHome,
-    checked_home,
-)
+from tests.support.queuehome import QueueHome
 from tests.support.until import until
-
-
-@pytest.fixture
-def home() -> Iterator[QueueHome]:
-    """A home without a server."""
-    with checked_home() as home:
-        yield home
-
-
-@pytest.fixture
-def served(home: QueueHome) -> QueueHome:
-    home.start()
-    return home
 
 
 def queue_command(message: bytes, envelope: bytes, hold: bool = False) -> int:

@@ -8,7 +8,6 @@ import signal
 import stat
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,26 +33,11 @@ from tests.support.queuehome import (
     answer_on,
     as_user,
     become,
-    checked_home,
     connect,
     whole,
     workers,
 )
 from tests.support.until import until
-
-
-@pytest.fixture
-def home() -> Iterator[QueueHome]:
-    """A home without a server."""
-    with checked_home() as home:
-        yield home
-
-
-@pytest.fixture
-def served(home: QueueHome) -> QueueHome:
-    home.start()
-    return home
-
 
 REFUSED = {
     "address too long": (b"Fs\0T%b\0\0" % (b"x" * 1003), exitcodes.ADDRESS_TOO_LONG),

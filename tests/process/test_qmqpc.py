@@ -297,40 +297,30 @@ def test_qmqpc_in_the_place_of_qmail_queue_serves_our_programs(
 ) -> None:
     (home.path / "bin/qmail-queue").symlink_to("qmail-qmqpc")
     environment = {"PATH": "/bin:/usr/bin", "QMAILHOST": "me.example", "USER": "joe"}
-    server = Server()
-    with servers(server):
-        message = b"To: r@b.example\nSubject: x\n\nhi\n"
-        done = subprocess.run(
-            [home.program("qmail-inject")],
-            input=message,
+
+    def run(program: str, data: bytes) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [home.program(program)],
+            input=data,
             env=environment,
             capture_output=True,
             check=False,
             timeout=60,
         )
+
+    server = Server()
+    with servers(server):
+        message = b"To: r@b.example\nSubject: x\n\nhi\n"
+        done = run("qmail-inject", message)
         assert (done.returncode, done.stderr) == (0, b"")
         dialogue = (
             b"MAIL FROM:<s@a>\r\nRCPT TO:<r@ok.example>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n"
         )
-        done = subprocess.run(
-            [home.program("qmail-smtpd")],
-            input=dialogue,
-            env=environment,
-            capture_output=True,
-            check=False,
-            timeout=60,
-        )
+        done = run("qmail-smtpd", dialogue)
     assert b"\r\n250 ok " in done.stdout
     injected, taken = server.got
     assert injected.endswith(b",14:joe@me.example,11:r@b.example,,")
     assert taken.endswith(b"\nx\n,3:s@a,12:r@ok.example,,")
-    done = subprocess.run(
-        [home.program("qmail-inject")],
-        input=message,
-        env=environment,
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
+    done = run("qmail-inject", message)
     assert done.returncode == 111
     assert b"(#4.4.1)" in done.stderr

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ORIGINALS, tool
-from tests.support.netstringhome import netstring_home, run
+from tests.support.netstringhome import netstring_home
+from tests.support.sessions import listening
 from tests.support.smtphome import Home
 from tests.unit.qmqp.dialogue import package
 
@@ -25,7 +25,7 @@ def home(tmp_path: Path) -> Home:
 
 def test_qmqpd_message_is_queued_with_received_line(home: Home) -> None:
     data = package(TEXT, b"s@a", (b"r@anywhere", b"q"))
-    done = run(home, "qmail-qmqpd", data + b"junk", TCPREMOTEINFO="joe")
+    done = home.run("qmail-qmqpd", data + b"junk", TCPREMOTEINFO="joe")
     assert (done.returncode, done.stderr) == (0, b"")
     assert re.fullmatch(rb"\d+:Kok \d+ qp \d+,", done.stdout)
     [(message, envelope)] = home.stored()
@@ -52,7 +52,7 @@ def test_qmqpd_message_is_queued_with_received_line(home: Home) -> None:
 def test_qmqpd_what_is_no_message_is_not_queued(
     home: Home, data: bytes, status: int, letter: bytes
 ) -> None:
-    done = run(home, "qmail-qmqpd", data)
+    done = home.run("qmail-qmqpd", data)
     assert (done.returncode, done.stderr) == (status, b"")
     assert done.stdout.partition(b":")[2][:1] == letter
     assert home.stored() == []
@@ -62,7 +62,7 @@ def test_qmqpd_what_is_no_message_is_not_queued(
 def test_qmqpd_queue_program_refuses_letter_says_so(
     home: Home, status: str, letter: bytes
 ) -> None:
-    done = run(home, "qmail-qmqpd", package(), QQ_STATUS=status)
+    done = home.run("qmail-qmqpd", package(), QQ_STATUS=status)
     assert done.stdout.partition(b":")[2][:1] == letter
 
 
@@ -78,39 +78,17 @@ def test_qmqpd_without_home_is_111(home: Home) -> None:
 
 def test_qmqpd_postfix_qmqp_source_sends_through_it(home: Home) -> None:
     source = tool("qmqp-source", "postfix")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        pid = os.fork()
-        if pid == 0:
-            try:
-                for _ in range(3):
-                    peer, _ = listener.accept()
-                    subprocess.run(
-                        [home.program("qmail-qmqpd")],
-                        stdin=peer.fileno(),
-                        stdout=peer.fileno(),
-                        env=home.environment(),
-                        check=False,
-                    )
-                    peer.close()
-            finally:
-                os._exit(0)
-        port = listener.getsockname()[1]
-        try:
-            done = subprocess.run(
-                [
-                    *(source, "-4", "-m", "3", "-r", "2", "-l", "20000"),
-                    *("-f", "s@a.example", "-t", "r@b.example", f"127.0.0.1:{port}"),
-                ],
-                env={
-                    "LD_LIBRARY_PATH": f"{os.path.realpath(ORIGINALS)}/usr/lib/postfix"
-                },
-                capture_output=True,
-                timeout=30,
-                check=False,
-            )
-        finally:
-            os.kill(pid, 9)
-            os.waitpid(pid, 0)
+    with listening(home, "qmail-qmqpd", 3) as port:
+        done = subprocess.run(
+            [
+                *(source, "-4", "-m", "3", "-r", "2", "-l", "20000"),
+                *("-f", "s@a.example", "-t", "r@b.example", f"127.0.0.1:{port}"),
+            ],
+            env={"LD_LIBRARY_PATH": f"{os.path.realpath(ORIGINALS)}/usr/lib/postfix"},
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
     assert (done.returncode, done.stderr) == (0, b"")
     stored = home.stored()
     assert len(stored) == 3

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import signal
 import socket
 import subprocess
@@ -17,10 +16,12 @@ import pytest
 from pytools.base import runtime
 from pytools.base.peer import DeadlinePeer, OutOfTime
 from qmail.commands import qmail_qmtpd
-from tests.support.netstringhome import netstring_home, run
+from tests.support.netstring_dialogue import ns
+from tests.support.netstringhome import netstring_home
+from tests.support.sessions import databytes_rows, flood, two_on_one_process
 from tests.support.smtphome import Home
 from tests.support.until import until
-from tests.unit.qmtp.dialogue import answers, ns, package
+from tests.unit.qmtp.dialogue import answers, package
 
 LF = b"\nSubject: x\n\nhi\n"
 ONE = package(LF, b"s@a", (b"r@ok.example",))
@@ -36,7 +37,7 @@ def test_qmtpd_messages_are_queued_with_received_line(home: Home) -> None:
     before = int(time.time())
     recipients = (b"r@OK.example", b"r@no", b"local")
     data = package(b"\r" + LF[1:].replace(b"\n", b"\r\n"), b"s@a", recipients)
-    done = run(home, "qmail-qmtpd", data + ONE, TCPREMOTEINFO="joe")
+    done = home.run("qmail-qmtpd", data + ONE, TCPREMOTEINFO="joe")
     assert (done.returncode, done.stderr) == (0, b"")
     said = answers(done.stdout)
     assert [text[:1] for text in said] == [b"K", b"D", b"K", b"K"]
@@ -72,7 +73,7 @@ def test_qmtpd_messages_are_queued_with_received_line(home: Home) -> None:
 def test_qmtpd_exit_status_says_who_is_wrong_and_nothing_is_queued(
     home: Home, data: bytes, status: int
 ) -> None:
-    done = run(home, "qmail-qmtpd", data)
+    done = home.run("qmail-qmtpd", data)
     assert (done.returncode, done.stdout, done.stderr) == (status, b"", b"")
     assert home.stored() == []
 
@@ -83,16 +84,16 @@ def test_qmtpd_exit_status_says_who_is_wrong_and_nothing_is_queued(
 def test_qmtpd_queue_program_refuses_code_says_so(
     home: Home, status: str, letter: bytes
 ) -> None:
-    [said] = answers(run(home, "qmail-qmtpd", ONE, QQ_STATUS=status).stdout)
+    [said] = answers(home.run("qmail-qmtpd", ONE, QQ_STATUS=status).stdout)
     assert said[:1] == letter
 
 
 def test_qmtpd_relayclient_even_empty_allows_and_appends(home: Home) -> None:
     data = package(LF, b"s@a", (b"r@elsewhere",))
-    assert answers(run(home, "qmail-qmtpd", data).stdout)[0][:1] == b"D"
-    done = run(home, "qmail-qmtpd", data, RELAYCLIENT="")
+    assert answers(home.run("qmail-qmtpd", data).stdout)[0][:1] == b"D"
+    done = home.run("qmail-qmtpd", data, RELAYCLIENT="")
     assert answers(done.stdout)[0][:1] == b"K"
-    run(home, "qmail-qmtpd", data, RELAYCLIENT=".via")
+    home.run("qmail-qmtpd", data, RELAYCLIENT=".via")
     assert {envelope for _, envelope in home.stored()} == {
         b"Fs@a\0Tr@elsewhere\0\0",
         b"Fs@a\0Tr@elsewhere.via\0\0",
@@ -100,39 +101,29 @@ def test_qmtpd_relayclient_even_empty_allows_and_appends(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    ("control", "environment", "letter"),
-    [
-        (b"10", {}, b"D"),
-        (b"10", {"DATABYTES": "0"}, b"K"),
-        (b"0", {"DATABYTES": "10"}, b"D"),
-        (b"14", {}, b"D"),
-        (b"15", {}, b"K"),
-        (b"10", {"DATABYTES": "none"}, b"K"),
-    ],
+    ("control", "environment", "fits"), databytes_rows(len(LF[1:]))
 )
 def test_qmtpd_databytes_limits_what_is_stored(
-    home: Home, control: bytes, environment: dict[str, str], letter: bytes
+    home: Home, control: bytes, environment: dict[str, str], fits: bool
 ) -> None:
     home.control(databytes=control)
-    done = run(home, "qmail-qmtpd", ONE, **environment)
-    assert answers(done.stdout)[0][:1] == letter
-    assert len(home.stored()) == (letter == b"K")
+    done = home.run("qmail-qmtpd", ONE, **environment)
+    assert answers(done.stdout)[0][:1] == (b"K" if fits else b"D")
+    assert len(home.stored()) == fits
 
 
 @pytest.mark.parametrize("name", ["rcpthosts", "databytes"])
 def test_qmtpd_unreadable_control_file_is_111(home: Home, name: str) -> None:
-    file = home.path / "control" / name
-    file.unlink(missing_ok=True)
-    file.mkdir()
-    done = run(home, "qmail-qmtpd", ONE)
+    home.make_unreadable(name)
+    done = home.run("qmail-qmtpd", ONE)
     assert (done.returncode, done.stdout) == (111, b"")
 
 
 def test_qmtpd_broken_morercpthosts_is_111_when_needed(home: Home) -> None:
     home.control(**{"morercpthosts.cdb": b"x" * 4000})
-    assert run(home, "qmail-qmtpd", ONE).returncode == 0
+    assert home.run("qmail-qmtpd", ONE).returncode == 0
     data = package(LF, b"s", (b"r@other",))
-    assert run(home, "qmail-qmtpd", data).returncode == 111
+    assert home.run("qmail-qmtpd", data).returncode == 111
 
 
 def test_qmtpd_client_that_waits_for_each_answer_gets_it(home: Home) -> None:
@@ -180,36 +171,11 @@ def test_qmtpd_silent_client_is_left_when_time_is_over(
 
 
 def test_qmtpd_two_sessions_on_one_process_share_nothing(home: Home) -> None:
-    script = (
-        "import posix, sys\n"
-        "from pytools.base import runtime\n"
-        "from pytools.base.environment import environ\n"
-        "from qmail.commands import qmail_qmtpd\n"
-        "runtime.home = sys.argv[1].encode()\n"
-        "before = posix.listdir('/proc/self/fd')\n"
-        "first = qmail_qmtpd.main([b'qmail-qmtpd'])\n"
-        "environ.pop(b'RELAYCLIENT')\n"
-        "posix.dup2(int(sys.argv[2]), 0)\n"
-        "second = qmail_qmtpd.main([b'qmail-qmtpd'])\n"
-        "assert before == posix.listdir('/proc/self/fd')\n"
-        "sys.exit(first + second)\n"
-    )
     elsewhere = package(LF, b"s", (b"r@elsewhere",))
-    read, write = os.pipe()
-    os.write(write, elsewhere)
-    os.close(write)
-    done = subprocess.run(
-        [sys.executable, "-c", script, home.path, str(read)],
-        input=elsewhere + elsewhere[:-1] + b";",
-        pass_fds=[read],
-        capture_output=True,
-        timeout=60,
-        check=False,
-        env=home.environment(RELAYCLIENT="", PYTHONPATH=os.getcwd()),
-    )
-    os.close(read)
-    assert (done.returncode, done.stderr) == (100, b"")
-    assert [text[:1] for text in answers(done.stdout)] == [b"K", b"D"]
+    first = elsewhere + elsewhere[:-1] + b";"
+    statuses, said = two_on_one_process(home, "qmail-qmtpd", first, elsewhere)
+    assert statuses == [100, 0]
+    assert [text[:1] for text in answers(said)] == [b"K", b"D"]
     assert len(home.stored()) == 1
 
 
@@ -256,39 +222,9 @@ FLOODS = {
 def test_qmtpd_flood_under_softlimit_ends_in_little_time(
     home: Home, start: bytes, chunk: bytes, total: int, status: int
 ) -> None:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with subprocess.Popen(
-        [home.program("softlimit"), f"-m{LIMIT}", home.program("qmail-qmtpd")],
-        bufsize=0,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=home.environment(QMAILQUEUE=_swallow(home), RELAYCLIENT=""),
-        cwd="/",
-    ) as process:
-        assert process.stdin is not None
-        assert process.stderr is not None
-        try:
-            process.stdin.write(start)
-            for _ in range(total // len(chunk)):
-                process.stdin.write(chunk)
-        except BrokenPipeError:
-            pass
-        process.stdin.close()
-        try:
-            assert process.wait(30) == status
-        finally:
-            process.kill()
-        assert process.stderr.read() == b""
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert after.ru_utime - before.ru_utime < 15
-
-
-def _swallow(home: Home) -> str:
-    program = home.path / "bin/swallow"
-    program.write_text("#!/bin/sh\ncat >/dev/null\ncat <&1 >/dev/null\n")
-    program.chmod(0o755)
-    return str(program)
+    chunks = (start, chunk, total, b"")
+    ended, _ = flood(home, "qmail-qmtpd", LIMIT, chunks, RELAYCLIENT="")
+    assert ended == status
 
 
 def test_qmtpd_ends_by_signal_only_when_it_spins(home: Home) -> None:

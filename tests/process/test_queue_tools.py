@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from qmail.queue import layout
-from tests.support.queuehome import QueueHome, queue_home
+from tests.support.queuehome import QueueHome
 
 DAY = 86400
 ARRIVAL = 1764166253  # 26 Nov 2025 14:10:53
-
-
-@pytest.fixture
-def home() -> Iterator[QueueHome]:
-    with queue_home() as home:
-        yield home
 
 
 def run(

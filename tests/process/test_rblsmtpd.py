@@ -7,11 +7,11 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from pytools.process import launcher
 from pytools.process.dnsnames import TRY_SECONDS
 from tests.support.dnsserver import DnsServer, Zone, serving
 from tests.support.smtphome import Home
@@ -37,12 +37,7 @@ def names() -> Iterator[DnsServer]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    made = Home(tmp_path)
-    for name in (b"tcpserver", b"rblsmtpd"):
-        file = tmp_path / "bin" / name.decode()
-        file.write_bytes(launcher.render(name, bytes(tmp_path)))
-        file.chmod(0o755)
-    return made
+    return Home(tmp_path, [b"tcpserver", b"rblsmtpd"])
 
 
 def environment(names: DnsServer, **more: str) -> dict[str, str]:
@@ -56,23 +51,19 @@ def environment(names: DnsServer, **more: str) -> dict[str, str]:
 
 @pytest.fixture
 def start(home: Home, names: DnsServer) -> Iterator[Start]:
-    servers = []
+    with ExitStack() as servers:
 
-    def begin(*lists: str, program: str) -> Running:
-        server = Running(
-            [home.program("tcpserver")],
-            ["-vHRl0"],
-            [home.program("rblsmtpd"), *lists, program],
-            environment(names),
-            host="0",
-        )
-        servers.append(server)
-        return server
+        def begin(*lists: str, program: str) -> Running:
+            server = Running(
+                [home.program("tcpserver")],
+                ["-vHRl0"],
+                [home.program("rblsmtpd"), *lists, program],
+                environment(names),
+                host="0",
+            )
+            return servers.enter_context(server)
 
-    yield begin
-    for server in servers:
-        if server.process.poll() is None:
-            server.stop()
+        yield begin
 
 
 def said(server: Running, source: str) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,23 +28,9 @@ from tests.support.queuehome import (
     USER,
     QueueHome,
     as_user,
-    checked_home,
     workers,
 )
 from tests.support.until import until
-
-
-@pytest.fixture
-def home() -> Iterator[QueueHome]:
-    """A home without a server."""
-    with checked_home() as home:
-        yield home
-
-
-@pytest.fixture
-def served(home: QueueHome) -> QueueHome:
-    home.start()
-    return home
 
 
 def test_submission_is_queued_as_the_original_would(served: QueueHome) -> None:

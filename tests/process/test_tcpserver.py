@@ -8,17 +8,15 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from pytools.process import launcher
 from tests.support.dnsserver import serving
-from tests.support.tcpservers import Running
+from tests.support.tcpservers import QUIET, ROOT, Running, compile_rules
 from tests.support.until import until
-
-OFF = ["-v", "-HRl0"]
-ROOT = str(Path(__file__).resolve().parents[2])
 
 Start = Callable[..., Running]
 
@@ -49,35 +47,19 @@ def paths() -> str:
 
 @pytest.fixture
 def start(bin_dir: Path, tmp_path: Path) -> Iterator[Start]:
-    servers = []
+    with ExitStack() as servers:
 
-    def begin(
-        options: list[str],
-        program: list[str],
-        env: dict[str, str] | None = None,
-        command: list[str] | None = None,
-    ) -> Running:
-        command = command or [str(bin_dir / "tcpserver")]
-        server = Running(command, options, program, env, tmp_path)
-        servers.append(server)
-        return server
+        def begin(
+            options: list[str],
+            program: list[str],
+            env: dict[str, str] | None = None,
+            command: list[str] | None = None,
+        ) -> Running:
+            command = command or [str(bin_dir / "tcpserver")]
+            server = Running(command, options, program, env, tmp_path)
+            return servers.enter_context(server)
 
-    yield begin
-    for server in servers:
-        if server.process.poll() is None:
-            server.stop()
-
-
-def compile_rules(directory: Path, text: str) -> None:
-    subprocess.run(
-        [sys.executable, "-BXutf8", "-m", "pytools.process.launch"]
-        + ["tcprules", "rules.cdb", "rules.tmp"],
-        input=text.encode(),
-        cwd=directory,
-        env={"PYTHONPATH": ROOT},
-        check=True,
-        timeout=30,
-    )
+        yield begin
 
 
 def children(pid: int) -> list[int]:
@@ -105,7 +87,7 @@ def open_files(pid: int) -> set[str]:
 
 
 def test_server_at_limit_defers_clients(start: Start) -> None:
-    server = start([*OFF, "-c", "2"], ["cat"])
+    server = start([*QUIET, "-c", "2"], ["cat"])
     first, second, third = (server.connect() for _ in range(3))
     for connection in (first, second):
         connection.sendall(b"x")
@@ -122,7 +104,7 @@ def test_server_at_limit_defers_clients(start: Start) -> None:
 
 
 def test_term_ends_server_at_once_and_children_live_on(start: Start) -> None:
-    server = start(OFF, ["cat"])
+    server = start(QUIET, ["cat"])
     with server.connect() as connection:
         connection.sendall(b"x")
         assert connection.recv(1) == b"x"
@@ -150,7 +132,7 @@ def test_port_is_free_after_term_although_a_resolver_ran(start: Start) -> None:
 
 
 def test_rules_are_read_anew_for_every_connection(start: Start, tmp_path: Path) -> None:
-    server = start([*OFF, "-x", "rules.cdb"], ["env"])
+    server = start([*QUIET, "-x", "rules.cdb"], ["env"])
     assert server.fetch()[0] == b""
     server.wait_for("unable to read rules.cdb: file does not exist")
     compile_rules(tmp_path, '127.:allow,A="1"\n')
@@ -182,7 +164,7 @@ def test_own_program_runs_without_exec(
     start: Start, bin_dir: Path, tmp_path: Path
 ) -> None:
     compile_rules(tmp_path, '127.:allow,A="1"\n')
-    server = start(OFF, [str(bin_dir / "tcprulescheck"), "rules.cdb"])
+    server = start(QUIET, [str(bin_dir / "tcprulescheck"), "rules.cdb"])
     expected = b"rule 127.:\nset environment variable A=1\nallow connection\n"
     assert [server.fetch()[0] for _ in range(3)] == [expected] * 3
     server.wait_for("status 0", 3)
@@ -191,7 +173,7 @@ def test_own_program_runs_without_exec(
 
 
 def test_many_connections_leave_no_child_and_no_descriptor(start: Start) -> None:
-    server = start(OFF, ["true"])
+    server = start(QUIET, ["true"])
     server.fetch()
     server.wait_for("status: 0/40", 2)
     before = sorted(os.listdir(f"/proc/{server.process.pid}/fd"))
@@ -293,7 +275,7 @@ def test_term_ends_server_whose_log_is_stuck(python: list[str]) -> None:
     except BlockingIOError:
         os.set_blocking(write_end, True)
     process = subprocess.Popen(
-        [*python, "tcpserver", "-1", *OFF, "127.0.0.1", "0", "true"],
+        [*python, "tcpserver", "-1", *QUIET, "127.0.0.1", "0", "true"],
         stdout=subprocess.PIPE,
         stderr=write_end,
         env={"PATH": "/bin:/usr/bin", "PYTHONPATH": ROOT},

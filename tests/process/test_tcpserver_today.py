@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,48 +16,30 @@ import pytest
 from pytools.ucspi.proxy import SIGNATURE
 from tests.support.dnsserver import serving
 from tests.support.identserver import identifying
-from tests.support.tcpservers import Running
+from tests.support.tcpservers import QUIET, ROOT, Running, compile_rules
 from tests.support.until import until
 
-OFF = ["-v", "-HRl0"]
-ROOT = str(Path(__file__).resolve().parents[2])
 Start = Callable[..., Running]
 ONE_6 = "1." + "0." * 31 + "ip6.arpa."
 
 
 @pytest.fixture
 def start(tmp_path: Path, python: list[str]) -> Iterator[Start]:
-    servers = []
+    with ExitStack() as servers:
 
-    def begin(
-        options: list[str],
-        program: list[str],
-        host: str = "127.0.0.1",
-        prefix: tuple[str, ...] = (),
-        **env: str,
-    ) -> Running:
-        env |= {"PYTHONPATH": ROOT}
-        command = [*prefix, *python, "tcpserver"]
-        server = Running(command, options, program, env, tmp_path, host)
-        servers.append(server)
-        return server
+        def begin(
+            options: list[str],
+            program: list[str],
+            host: str = "127.0.0.1",
+            prefix: tuple[str, ...] = (),
+            **env: str,
+        ) -> Running:
+            env |= {"PYTHONPATH": ROOT}
+            command = [*prefix, *python, "tcpserver"]
+            server = Running(command, options, program, env, tmp_path, host)
+            return servers.enter_context(server)
 
-    yield begin
-    for server in servers:
-        if server.process.poll() is None:
-            server.stop()
-
-
-def compile_rules(directory: Path, text: str) -> None:
-    subprocess.run(
-        [sys.executable, "-BXutf8", "-m", "pytools.process.launch"]
-        + ["tcprules", "rules.cdb", "rules.tmp"],
-        input=text.encode(),
-        cwd=directory,
-        env={"PYTHONPATH": ROOT},
-        check=True,
-        timeout=30,
-    )
+        yield begin
 
 
 def variables(seen: bytes) -> dict[str, str]:
@@ -72,7 +55,7 @@ def test_dual_stack_server_shows_an_ip4_client_as_any_other_does(
     start: Start, tmp_path: Path
 ) -> None:
     compile_rules(tmp_path, '127.:allow,FOUR="1"\n::1:allow,SIX="1"\n:deny\n')
-    server = start([*OFF, "-x", "rules.cdb"], ["env"], "::")
+    server = start([*QUIET, "-x", "rules.cdb"], ["env"], "::")
     old = variables(server.fetch("127.0.0.1")[0])
     assert (old["PROTO"], old["TCPREMOTEIP"]) == ("TCP", "127.0.0.1")
     assert (old["TCPLOCALIP"], old["FOUR"]) == ("127.0.0.1", "1")
@@ -131,12 +114,12 @@ def test_name_with_only_an_ip6_address_is_listened_on(start: Start) -> None:
     zone = {("six.example.", "AAAA"): ["::1"]}
     with serving(zone) as names:
         cache = f"127.0.0.1:{names.port}"
-        server = start(OFF, ["echo", "hi"], "six.example", DNSCACHEIP=cache)
+        server = start(QUIET, ["echo", "hi"], "six.example", DNSCACHEIP=cache)
     assert server.fetch("::1")[0] == b"hi\n"
 
 
 def test_drain_closes_the_port_and_waits_for_connections(start: Start) -> None:
-    server = start([*OFF, "-w", "0"], ["cat"])
+    server = start([*QUIET, "-w", "0"], ["cat"])
     with server.connect() as connection:
         connection.sendall(b"x")
         assert connection.recv(1) == b"x"
@@ -154,7 +137,7 @@ def test_drain_closes_the_port_and_waits_for_connections(start: Start) -> None:
 
 def test_drain_ends_at_a_second_term_and_when_time_is_up(start: Start) -> None:
     for options, again in ((["-w", "0"], True), (["-w", "1"], False)):
-        server = start([*OFF, *options], ["cat"])
+        server = start([*QUIET, *options], ["cat"])
         with server.connect() as connection:
             connection.sendall(b"x")
             assert connection.recv(1) == b"x"
@@ -177,7 +160,7 @@ def waiting_clients(port: int) -> int:
 
 
 def test_drain_serves_who_was_connected_before_it(start: Start) -> None:
-    server = start([*OFF, "-w", "0"], ["cat"])
+    server = start([*QUIET, "-w", "0"], ["cat"])
     server.wait_for("status: 0/40")  # before that TERM ends it at once
     server.process.send_signal(signal.SIGSTOP)
     # The kernel answers for the server, which does not know of this client yet.
@@ -191,7 +174,7 @@ def test_drain_serves_who_was_connected_before_it(start: Start) -> None:
 
 
 def test_drain_of_an_idle_server_ends_at_once(start: Start) -> None:
-    server = start([*OFF, "-w", "0"], ["cat"])
+    server = start([*QUIET, "-w", "0"], ["cat"])
     assert server.stop() == 0
 
 
@@ -211,7 +194,7 @@ def test_signal_asks_for_a_line_about_the_server(start: Start) -> None:
 
 def test_connections_of_one_address_are_limited(start: Start, tmp_path: Path) -> None:
     compile_rules(tmp_path, '127.0.0.2:allow,MAXCONNIP="1",DIEMSG="421 too many"\n')
-    server = start([*OFF, "-x", "rules.cdb"], ["cat"])
+    server = start([*QUIET, "-x", "rules.cdb"], ["cat"])
     with server.connect(source="127.0.0.2") as first:
         first.sendall(b"x")
         assert first.recv(1) == b"x"
@@ -249,7 +232,7 @@ def test_network_and_rate_are_limited_with_defaults_from_the_environment(
     start: Start, tmp_path: Path
 ) -> None:
     compile_rules(tmp_path, '127.0.0.9:allow,MAXCONNC=""\n')
-    options = [*OFF, "-x", "rules.cdb"]
+    options = [*QUIET, "-x", "rules.cdb"]
     server = start(options, ["cat"], MAXCONNC="1", MAXRATEIP="3/1000")
     with server.connect(source="127.0.0.1") as first:
         first.sendall(b"x")
@@ -287,7 +270,7 @@ def test_header_of_a_trusted_proxy_names_the_client(
     start: Start, tmp_path: Path
 ) -> None:
     compile_rules(tmp_path, '192.0.2.7:allow,SEVEN="1"\n')
-    options = [*OFF, "-x", "rules.cdb", "-y", "127.0.0.5,::1"]
+    options = [*QUIET, "-x", "rules.cdb", "-y", "127.0.0.5,::1"]
     server = start(options, ["sh", "-c", "env; cat"])
     seen = proxied(
         server, b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 25\r\nEHLO\n", "127.0.0.5"
@@ -311,7 +294,7 @@ def test_header_of_a_trusted_proxy_names_the_client(
 
 
 def test_header_of_anybody_else_is_data(start: Start) -> None:
-    server = start([*OFF, "-y", "127.0.0.5"], ["sh", "-c", "env; cat"])
+    server = start([*QUIET, "-y", "127.0.0.5"], ["sh", "-c", "env; cat"])
     line = b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 25\r\n"
     seen = proxied(server, line, "127.0.0.6")
     assert seen.endswith(line)
@@ -319,7 +302,7 @@ def test_header_of_anybody_else_is_data(start: Start) -> None:
 
 
 def test_limits_count_the_client_of_a_proxy(start: Start) -> None:
-    server = start([*OFF, "-y", "127.0.0.5"], ["cat"], MAXCONNIP="1")
+    server = start([*QUIET, "-y", "127.0.0.5"], ["cat"], MAXCONNIP="1")
     header = b"PROXY TCP4 192.0.2.%d 198.51.100.1 4711 25\r\n"
     with server.connect(source="127.0.0.5") as first:
         first.sendall(header % 1 + b"x")

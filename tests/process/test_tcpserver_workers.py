@@ -7,11 +7,11 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from pytools.process import launcher
 from pytools.ucspi.worker import JOBS
 from tests.support.smtphome import Home
 from tests.support.tcpservers import Running
@@ -23,32 +23,24 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    made = Home(tmp_path)
-    for name in (b"tcpserver", b"tcprules"):
-        file = tmp_path / "bin" / name.decode()
-        file.write_bytes(launcher.render(name, bytes(tmp_path)))
-        file.chmod(0o755)
+    made = Home(tmp_path, [b"tcpserver", b"tcprules"])
     rules(made, "127.:allow\n")
     return made
 
 
 @pytest.fixture
 def start(home: Home) -> Iterator[Start]:
-    servers = []
+    with ExitStack() as servers:
 
-    def begin(*options: str, command: tuple[str, ...] = ()) -> Running:
-        server = Running(
-            [*command, home.program("tcpserver")],
-            ["-vHRl0", "-x", str(home.path / "rules.cdb"), *options],
-            [home.program("qmail-smtpd")],
-        )
-        servers.append(server)
-        return server
+        def begin(*options: str, command: tuple[str, ...] = ()) -> Running:
+            server = Running(
+                [*command, home.program("tcpserver")],
+                ["-vHRl0", "-x", str(home.path / "rules.cdb"), *options],
+                [home.program("qmail-smtpd")],
+            )
+            return servers.enter_context(server)
 
-    yield begin
-    for server in servers:
-        if server.process.poll() is None:
-            server.stop()
+        yield begin
 
 
 def rules(home: Home, text: str) -> None:

@@ -24,7 +24,6 @@ from qmail.control.ids import Ids
 from qmail.queue import layout, wire
 from qmail.queue.config import Config
 from qmail.queue.inject import Submission
-from tests.support.leftovers import nothing_left_over
 from tests.support.until import until
 
 ROOT = os.geteuid() == 0
@@ -162,13 +161,6 @@ def as_user(uid: int, work: Callable[[], bytes]) -> bytes:
         return work()
 
     return child.in_child(body)
-
-
-@contextmanager
-def checked_home() -> Iterator[QueueHome]:
-    """queue_home(), which leaves neither a child nor a descriptor behind."""
-    with nothing_left_over(), queue_home() as home:
-        yield home
 
 
 def workers(home: QueueHome) -> list[int]:

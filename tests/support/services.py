@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytools.process import launcher
+from tests.support import launchers
 from tests.support.until import until
 
 PROGRAMS = (
@@ -24,13 +24,8 @@ PROGRAMS = (
 
 
 def install(directory: Path) -> Path:
-    """Write the launchers of the supervision programs, as an installation does."""
-    directory.mkdir()
-    for program in PROGRAMS:
-        file = directory / program.decode()
-        file.write_bytes(launcher.render(program, b"/nonexistent"))
-        file.chmod(0o755)
-    return directory
+    """Write the launchers of the supervision programs."""
+    return launchers.install(directory, PROGRAMS, "/nonexistent")
 
 
 def make_service(path: Path, run: str | None = None, *, down: bool = False) -> Path:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
-from pytools.process import launcher
+from tests.support.launchers import install
 
 PROGRAMS = (b"qmail-smtpd", b"qmail-remote", b"qmail-newmrh", b"softlimit")
 
@@ -20,28 +21,38 @@ exit ${QQ_STATUS:-0}
 
 
 class Home:
-    """A directory with control/, bin/, queue/lock/tcpto, and store/ for messages."""
+    """A directory with control/, bin/, queue/lock/, and store/ for messages.
 
-    def __init__(self, path: Path) -> None:
+    ``more``: programs to have in bin/ besides those of SMTP.
+    """
+
+    def __init__(self, path: Path, more: Iterable[bytes] = ()) -> None:
         self.path = path
         for name in ("control", "bin", "queue/lock", "store"):
             (path / name).mkdir(parents=True)
         self.control(me=b"me.example\n", rcpthosts=b"ok.example\n")
         (path / "queue/lock/tcpto").write_bytes(bytes(1024))
-        self._script("queue-program", QUEUE_PROGRAM.encode())
-        for program in PROGRAMS:
-            text = launcher.render(program, bytes(path))
-            self._script(program.decode(), text)
+        (path / "queue/lock/tcpto6").write_bytes(bytes(1792))
+        self.script("queue-program", QUEUE_PROGRAM)
+        install(path / "bin", (*PROGRAMS, *more), path)
 
-    def _script(self, name: str, text: bytes) -> None:
+    def script(self, name: str, text: str) -> str:
+        """Write a script into bin/; its path."""
         file = self.path / "bin" / name
-        file.write_bytes(text)
+        file.write_text(text)
         file.chmod(0o755)
+        return str(file)
 
     def control(self, **files: bytes) -> None:
         """Write control files."""
         for name, text in files.items():
             (self.path / "control" / name).write_bytes(text)
+
+    def make_unreadable(self, name: str) -> None:
+        """Put a directory in the place of a control file: even root cannot read it."""
+        file = self.path / "control" / name
+        file.unlink(missing_ok=True)
+        file.mkdir()
 
     def program(self, name: str) -> str:
         """The path of a launcher."""
@@ -59,9 +70,15 @@ class Home:
         }
 
     def smtpd(self, data: bytes, **more: str) -> subprocess.CompletedProcess[bytes]:
-        """Run a whole session."""
+        """Run a whole session of qmail-smtpd."""
+        return self.run("qmail-smtpd", data, **more)
+
+    def run(
+        self, program: str, data: bytes, **more: str
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a whole session of a server."""
         return subprocess.run(
-            [self.program("qmail-smtpd")],
+            [self.program(program)],
             input=data,
             env=self.environment(**more),
             cwd="/",
@@ -71,18 +88,24 @@ class Home:
         )
 
     def remote(
-        self, *arguments: str, message: bytes = b"", timeout: float = 60
+        self, *arguments: str, message: bytes = b"", timeout: float = 60, **more: str
     ) -> list[bytes]:
-        """Run qmail-remote, which always exits 0 and is silent but for its reports."""
-        done = subprocess.run(
-            [self.program("qmail-remote"), *arguments],
-            input=message,
-            env={"PATH": "/bin:/usr/bin"},
-            cwd="/",
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-        )
+        """Run qmail-remote, which always exits 0 and is silent but for its reports.
+
+        The message is in a file, as qmail-rspawn has it.
+        """
+        file = self.path / "message"
+        file.write_bytes(message)
+        with open(file, "rb") as stdin:
+            done = subprocess.run(
+                [self.program("qmail-remote"), *arguments],
+                stdin=stdin,
+                env={"PATH": "/bin:/usr/bin", **more},
+                cwd="/",
+                capture_output=True,
+                timeout=timeout,
+                check=False,
+            )
         assert (done.returncode, done.stderr) == (0, b"")
         assert done.stdout.endswith(b"\0")
         return done.stdout.split(b"\0")[:-1]

@@ -6,11 +6,17 @@ import os
 import re
 import socket
 import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
 
 from tests.support.until import until
 
 LOOPBACK = "127.0.0.1"
+QUIET = ["-v", "-HRl0"]
+"""A log, and no lookup of any kind."""
+ROOT = str(Path(__file__).resolve().parents[2])
 ADDED = re.compile(r"(PYTHON\w*|PWD|OLDPWD|_|SHLVL|LC_CTYPE)=")
 
 
@@ -82,6 +88,14 @@ class Running:
             f"{times} x {text!r}",
         )
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it, if that has not been done."""
+        if self.process.poll() is None:
+            self.stop()
+
     def stop(self) -> int:
         """TERM, and its exit status."""
         self.process.terminate()
@@ -90,6 +104,19 @@ class Running:
         os.close(self.read_log)
         self.read_log = -1
         return status
+
+
+def compile_rules(directory: Path, text: str) -> None:
+    """Make the rules.cdb of that text, with our tcprules."""
+    subprocess.run(
+        [sys.executable, "-BXutf8", "-m", "pytools.process.launch"]
+        + ["tcprules", "rules.cdb", "rules.tmp"],
+        input=text.encode(),
+        cwd=directory,
+        env={"PYTHONPATH": ROOT},
+        check=True,
+        timeout=30,
+    )
 
 
 def visit(

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from qmail.mail.netstrings import ProtocolError
 from qmail.qmqp import server
-
-NOW = 1700000000
-QP = 42
-
-
-def ns(data: bytes) -> bytes:
-    """The netstring."""
-    return b"%d:%b," % (len(data), data)
+from tests.support.netstring_dialogue import NOW, QP, NetstringCaller, ns
 
 
 def package(
@@ -23,30 +15,16 @@ def package(
     return ns(ns(message) + ns(sender) + b"".join(ns(r) for r in recipients))
 
 
-class Caller:
+class Caller(NetstringCaller[server.Session]):
     """Answers a session's events; ``queued`` is the message as the queue would get it."""
 
     def __init__(self, verdict: bytes = b"") -> None:
-        self.session = server.Session()
+        super().__init__(server.Session(), verdict)
         self.sent = b""
         self.queued: tuple[bytes, list[bytes], bytes] | None = None
-        self.ended = ""
-        self._verdict = verdict
-        self._body = bytearray()
         self._sender = b""
         self._recipients: list[bytes] = []
         self._bad = False
-
-    def feed(self, data: bytes) -> None:
-        """Give the session ``data`` and answer all events."""
-        if self.ended:
-            return
-        self.session.receive(data)
-        try:
-            while not self.ended and (event := self.session.next_event()) is not None:
-                self._handle(*event)
-        except ProtocolError as error:
-            self.ended = type(error).__name__
 
     def _handle(self, kind: bytes, data: bytes) -> None:
         if kind == server.BODY:

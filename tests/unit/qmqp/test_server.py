@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.netstring_dialogue import ns
 from tests.support.trickle import pieces
-from tests.unit.qmqp.dialogue import Caller, ns, package
+from tests.unit.qmqp.dialogue import Caller, package
 
 TEXT = b"Subject: x\n\nhi\n"
 LONGEST = b"a" * 999

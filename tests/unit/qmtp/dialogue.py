@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from qmail.mail.netstrings import ProtocolError
 from qmail.qmtp import server
+from tests.support.netstring_dialogue import NOW, QP, NetstringCaller, ns
 
-NOW = 1700000000
-QP = 42
 ACCEPTED = b"Kok 1700000000 qp 42"
-
-
-def ns(data: bytes) -> bytes:
-    """The netstring."""
-    return b"%d:%b," % (len(data), data)
 
 
 def package(
@@ -35,31 +28,17 @@ def answers(data: bytes) -> list[bytes]:
     return found
 
 
-class Caller:
+class Caller(NetstringCaller[server.Session]):
     """Answers a session's events; takes mail for addresses that end in ``ok``."""
 
     def __init__(
         self, session: server.Session | None = None, verdict: bytes = b""
     ) -> None:
-        self.session = session or server.Session(max_size=2000)
+        super().__init__(session or server.Session(max_size=2000), verdict)
         self.sent = bytearray()
         self.messages: list[tuple[bytes, list[bytes], bytes]] = []
-        self.ended: str = ""
-        self._verdict = verdict
-        self._body = bytearray()
         self._sender: bytes | None = None
         self._recipients: list[bytes] = []
-
-    def feed(self, data: bytes) -> None:
-        """Give the session ``data`` and answer all events."""
-        if self.ended:
-            return
-        self.session.receive(data)
-        try:
-            while not self.ended and (event := self.session.next_event()) is not None:
-                self._handle(*event)
-        except ProtocolError as error:
-            self.ended = type(error).__name__
 
     def _handle(self, kind: bytes, data: bytes) -> None:
         session = self.session

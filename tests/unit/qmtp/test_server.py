@@ -7,8 +7,9 @@ import tracemalloc
 import pytest
 
 from qmail.qmtp.server import Session
+from tests.support.netstring_dialogue import ns
 from tests.support.trickle import pieces
-from tests.unit.qmtp.dialogue import ACCEPTED, Caller, answers, ns, package
+from tests.unit.qmtp.dialogue import ACCEPTED, Caller, answers, package
 
 LF = b"\nSubject: x\n\nhi\n"
 CRLF = b"\rSubject: x\r\n\r\nhi\r\n"
