@@ -11,8 +11,8 @@ import posix
 
 from pytools.base.environment import environ
 from pytools.base.exits import Strerr
-from pytools.base.locks import lock_ex
 from qmail.local import maildirlist, tombox
+from qmail.local.mboxlock import lock_mailbox
 
 PROG = Strerr(b"maildir2mbox")
 
@@ -26,7 +26,7 @@ def main(argv: list[bytes]) -> int:
     if not messages:
         return 0
     try:
-        fd = tombox.locked(mbox, lock_ex)
+        fd = tombox.locked(mbox, lock_mailbox)
         tombox.replace(mbox, tmp, messages)
     except tombox.Trouble as trouble:
         raise PROG.fatal(trouble.what, error=trouble.error) from None

@@ -74,9 +74,14 @@ def _run_program(command: bytes) -> int:
         raise Next([b"/bin/sh", b"-c", command], on_error=_no_shell)
 
     try:
-        return child.wait_for(child.fork(shell))
+        pid = child.fork(shell)
     except OSError as error:
         raise trouble(b"Unable to fork", error) from None
+    try:
+        return child.wait_for(pid)
+    except OSError:
+        # Whoever started us ignores SIGCHLD: the kernel has thrown the status away.
+        raise Exit(SOFT, b"How the program ended is not known. (#4.3.0)") from None
 
 
 def _no_shell(error: OSError) -> Exit:

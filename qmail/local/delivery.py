@@ -9,10 +9,10 @@ from __future__ import annotations
 import posix
 import time
 
-from pytools.base import locks, signals
+from pytools.base import signals
 from pytools.base.exits import Exit, is_temporary
 from pytools.base.fds import write_all
-from qmail.local import dotqmail, maildir, mbox, message
+from qmail.local import dotqmail, maildir, mbox, mboxlock, message
 from qmail.local.home import HARD, SOFT, trouble
 from qmail.queue.inject import Submission
 
@@ -85,8 +85,20 @@ class Delivery:
         else:
             self._files += 1
             if not self._describing:
-                (self._maildir if kind == dotqmail.MAILDIR else self._mbox)(target)
+                self._file(kind, target)
         return dotqmail.DONE
+
+    def _file(self, kind: bytes, target: bytes) -> None:
+        # COMPAT: a limit on the size of files kills the original in the middle of a
+        # message, and in an mbox that part stays. Without the signal it is an error as
+        # any other, and the mbox is cut back.
+        ignored = signals.is_ignored(signals.SIGXFSZ)
+        signals.ignore(signals.SIGXFSZ)
+        try:
+            (self._maildir if kind == dotqmail.MAILDIR else self._mbox)(target)
+        finally:
+            if not ignored:
+                signals.set_default(signals.SIGXFSZ)
 
     def _maildir(self, directory: bytes) -> None:
         # PERF: the original forks for this; here the process itself goes there and back
@@ -188,7 +200,7 @@ def _lock(fd: int) -> bool:
     def take() -> None:
         nonlocal locked
         try:
-            locks.lock_ex(fd)
+            mboxlock.lock_mailbox(fd)
             locked = True
         except OSError:
             pass

@@ -83,6 +83,7 @@ def parse(text: bytes, forward_only: bool) -> list[Instruction]:
     for number, line in enumerate(text.removesuffix(b"\n").split(b"\n")):
         line = line.rstrip(b" \t")
         # A C string ends at NUL: so does what the line names, but not the line.
+        # COMPAT: -n of the original prints all of the line; ours, what it is taken for.
         word = line.partition(b"\0")[0]
         first = word[:1]
         if not first:

@@ -118,6 +118,8 @@ def become(uid: int, gid: int) -> None:
             set_gid(gid)
             set_uid(uid)
     except (OSError, OverflowError):
+        # COMPAT: of a number over 32 bits the original takes the lower ones, and so
+        # delivers as another user than users/assign says.
         raise Exit(exitcodes.USAGE) from None
     if posix.getuid() != uid or posix.geteuid() != uid:
         raise Exit(exitcodes.USAGE)

@@ -304,6 +304,12 @@ def test_describe_prints_and_touches_nothing(home: Home) -> None:
     assert not (home.path / "box").exists()
 
 
+def test_describe_prints_what_a_line_with_nul_is_taken_for(home: Home) -> None:
+    (home.path / ".qmail-x").write_bytes(b"./a\0b/\n&c@d\0e\n|f\0g\n")
+    ended = home.deliver(None, "-n")
+    assert ended.stdout == b"maildir ./a\nforward c@d\nprogram f\ndid 1+1+1\n"
+
+
 def test_relative_home_is_misuse(home: Home) -> None:
     home.home_argument = "home"
     ended = home.deliver("./box\n", code=100)

@@ -6,11 +6,15 @@ import errno
 import fcntl
 import os
 import posix
+import resource
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pytools.base.exits import Exit
+from qmail.commands import qmail_local
 from qmail.local import delivery
 from qmail.local.delivery import Delivery
 from tests.support.until import until
@@ -27,7 +31,12 @@ def no_program(command: bytes) -> int:
     raise AssertionError("no program was asked for")
 
 
-def in_child(home: Path, message: Path, instructions: list[tuple[bytes, bytes]]) -> int:
+def in_child(
+    home: Path,
+    message: Path,
+    instructions: list[tuple[bytes, bytes]],
+    run_program: Callable[[bytes], int] = no_program,
+) -> int:
     """Run the instructions in a child in ``home``; 0, or the exit code."""
     pid = os.fork()
     if pid:
@@ -37,7 +46,7 @@ def in_child(home: Path, message: Path, instructions: list[tuple[bytes, bytes]])
         os.chdir(home)
         os.dup2(os.open(message, os.O_RDONLY), 0)
         os.dup2(os.open(home / "out", os.O_WRONLY | os.O_CREAT), 1)
-        Delivery(VARIABLES, no_program, False).run(instructions)  # type: ignore[arg-type]  # kinds are literals
+        Delivery(VARIABLES, run_program, False).run(instructions)  # type: ignore[arg-type]  # kinds are literals
         status = 0
     except Exit as end:
         (home / "text").write_bytes(end.text)
@@ -130,3 +139,59 @@ def test_maildir_without_a_way_back_defers_only_for_what_follows(
     assert in_child(home, home.parent / "message", lines) == status
     assert len(list((home / "M/new").iterdir())) == 1
     assert list((home / "M").rglob("box")) == []
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """Files may have 100 bytes, and whoever writes more is killed."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, before)
+
+
+def test_mailbox_over_the_limit_of_file_sizes_is_cut_back(
+    home: Path, small_files: None
+) -> None:
+    (home / "box").write_bytes(b"old\n" * 20)
+    assert in_child(home, home.parent / "message", [(b"mbox", b"./box")]) == 111
+    text = b"Unable to write ./box: file too big. (#4.3.0)"
+    assert (home / "text").read_bytes() == text
+    assert (home / "box").read_bytes() == b"old\n" * 20
+
+
+def test_maildir_over_the_limit_of_file_sizes_is_left_empty(
+    home: Path, small_files: None
+) -> None:
+    for name in ("tmp", "new"):
+        (home / "M" / name).mkdir(parents=True)
+    (home.parent / "message").write_bytes(b"body\n" * 15)
+    assert in_child(home, home.parent / "message", [(b"maildir", b"./M/")]) == 111
+    assert list((home / "M").glob("*/*")) == []
+
+
+def test_program_after_a_mailbox_has_the_signals_it_had(
+    home: Path, small_files: None
+) -> None:
+    def look(command: bytes) -> int:
+        assert signal.getsignal(signal.SIGXFSZ) == signal.SIG_DFL
+        return 0
+
+    (home.parent / "message").write_bytes(b"\n")
+    lines = [(b"mbox", b"./box"), (b"program", b"x")]
+    assert in_child(home, home.parent / "message", lines, look) == 0
+
+
+def test_program_whose_status_is_lost_is_temporary(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lost(pid: int) -> int:
+        os.waitpid(pid, 0)
+        raise ChildProcessError
+
+    monkeypatch.setattr("pytools.process.child.wait_for", lost)
+    with pytest.raises(Exit, match=r"program.*#4\.3\.0") as end:
+        qmail_local._run_program(b"exit 0")
+    assert end.value.code == 111

@@ -26,10 +26,19 @@ def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[bytes, Accou
         os.chown(tmp_path, 1, 1)
     uid = tmp_path.stat().st_uid
     home = bytes(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path)
+    (tmp_path / "file").write_bytes(b"")
+    os.chown(tmp_path / "file", uid, -1)
     accounts = {
         b"joe": account(b"joe", uid, home),
         b"joe-two": account(b"joe-two", uid, home),
         b"root": account(b"root", 0, b"/"),
+        b"Upper": account(b"Upper", uid, home),
+        b"linked": account(b"linked", uid, home + b"/link"),
+        b"filed": account(b"filed", uid, home + b"/file"),
+        b"homeless": account(b"homeless", uid, b""),
+        b"with.dot": account(b"with.dot", uid, home),
+        b"-odd": account(b"-odd", uid, home),
         b"away": account(b"away", uid, home + b"/gone"),
         b"tenant": account(b"tenant", uid + 7, home),
         b"x" * 31: account(b"x" * 31, uid, home),
@@ -67,6 +76,14 @@ def found(local: bytes) -> tuple[bytes, bytes, bytes] | None:
         (b"Joe-List-Owner", (b"joe", b"-", b"List-Owner")),
         (b"joe-two-three", (b"joe-two", b"-", b"three")),
         (b"joe.two", None),
+        (b"with.dot-a.B", (b"with.dot", b"-", b"a.B")),
+        (b"-odd--x", (b"-odd", b"-", b"-x")),
+        (b"joe--", (b"joe", b"-", b"-")),
+        (b"joe\n-x", None),
+        (b"Upper", None),
+        (b"linked-x", (b"linked", b"-", b"x")),
+        (b"filed", (b"filed", b"", b"")),
+        (b"homeless", None),
         (b"root", None),
         (b"root-x", None),
         (b"away", None),

@@ -1,0 +1,133 @@
+"""The two locks of an mbox, and that nobody waits for one while he holds the other."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from pytools.base import locks
+from qmail.local import mboxlock
+from qmail.local.mboxlock import lock_mailbox
+from tests.support.until import until
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Path:
+    path = tmp_path / "box"
+    path.write_bytes(b"")
+    return path
+
+
+@pytest.fixture
+def mine(box: Path) -> Iterator[int]:
+    """The mbox, as a delivery opens it."""
+    fd = os.open(box, os.O_WRONLY | os.O_APPEND)
+    yield fd
+    os.close(fd)
+
+
+def can_lock(box: Path, kind: str) -> bool:
+    """Whether another process would get this lock at once."""
+    pid = os.fork()
+    if pid:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    status = 2
+    try:
+        fd = os.open(box, os.O_RDWR)
+        take = {"flock": fcntl.flock, "fcntl": fcntl.lockf}[kind]
+        try:
+            take(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            status = 0
+        except BlockingIOError:
+            status = 1
+    finally:
+        os._exit(status)
+
+
+@pytest.mark.parametrize("kind", ["flock", "fcntl"])
+def test_lock_keeps_out_both_kinds_until_the_file_is_closed(
+    box: Path, kind: str
+) -> None:
+    fd = os.open(box, os.O_WRONLY)
+    lock_mailbox(fd)
+    assert not can_lock(box, kind)
+    os.close(fd)
+    assert can_lock(box, kind)
+
+
+@pytest.mark.parametrize("kind", ["flock", "fcntl"])
+def test_lock_survives_another_look_at_the_same_file(
+    box: Path, mine: int, kind: str
+) -> None:
+    lock_mailbox(mine)
+    assert box.read_bytes() == b""  # fcntl's own kind would end here
+    assert not can_lock(box, kind)
+
+
+def test_lock_waits_for_fcntl_without_holding_flock(box: Path, mine: int) -> None:
+    waits = re.compile(f"-> OFDLCK .*:{os.fstat(mine).st_ino} ")
+    with open(box, "r+b") as other, ThreadPoolExecutor(1) as pool:
+        fcntl.lockf(other, fcntl.LOCK_EX)
+        taking = pool.submit(lock_mailbox, mine)
+        try:
+            until(lambda: waits.search(Path("/proc/locks").read_text()))
+            assert can_lock(box, "flock")
+        finally:
+            fcntl.lockf(other, fcntl.LOCK_UN)
+        taking.result()
+    assert not can_lock(box, "flock")
+    assert not can_lock(box, "fcntl")
+
+
+def test_lock_where_both_kinds_are_one_is_flock(
+    box: Path, mine: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mboxlock, "_lock_records", lambda fd, command: False)
+    with open(box) as second:
+        # As if what we have by fcntl kept us from flock, time and again.
+        refused = []
+        lock_ex_nb = locks.lock_ex_nb
+
+        def refuse(fd: int) -> None:
+            refused.append(fd)
+            fcntl.flock(second, fcntl.LOCK_EX)
+            try:
+                lock_ex_nb(fd)
+            finally:
+                fcntl.flock(second, fcntl.LOCK_UN)
+
+        monkeypatch.setattr(locks, "lock_ex_nb", refuse)
+        lock_mailbox(mine)
+    assert len(refused) == mboxlock._ROUNDS
+    assert not can_lock(box, "flock")
+
+
+def test_lock_where_there_is_no_fcntl_lock_is_flock(
+    box: Path, mine: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(fd: int, command: int, argument: bytes) -> None:
+        raise OSError(errno.EINVAL, "no such command")
+
+    monkeypatch.setattr("fcntl.fcntl", unknown)
+    lock_mailbox(mine)
+    monkeypatch.undo()
+    assert not can_lock(box, "flock")
+    assert can_lock(box, "fcntl")
+
+
+def test_lock_where_there_is_no_flock_is_an_error(
+    mine: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(fd: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr("fcntl.flock", unknown)
+    with pytest.raises(OSError, match="no locks"):
+        lock_mailbox(mine)
