@@ -43,13 +43,13 @@ def main(argv: list[bytes]) -> int:
     rewriter, id_host = _controls(env, strerr)
     options, arguments = _options(argv, strerr)
     composer = Composer(Identity(env), rewriter, id_host, now, posix.getpid())
-    if options.sender is not None:
-        composer.sender = _address(options.sender, rewriter, strerr)
+    for sender in options.senders:
+        composer.sender = _sender(sender, rewriter, strerr)
     use_arguments, use_header = options.strategy(bool(arguments))
     composer.use_header_recipients = use_header
     recipients = []
     if use_arguments:
-        recipients = [_address(word, rewriter, strerr) for word in arguments]
+        recipients = [_recipient(word, rewriter, strerr) for word in arguments]
 
     reader = HeaderReader()
     blocks = _blocks(strerr)
@@ -64,8 +64,7 @@ def main(argv: list[bytes]) -> int:
                 composer.field(field)
         header = composer.finish(mailing_lists)
     except BadField as bad:
-        field = bad.field.rstrip(b"\n")
-        raise strerr.fatal(b"unable to parse this field:\n", field, code=100) from None
+        raise _unparsable(bad.field, strerr) from None
     sender = composer.sender or b""
     if use_header:
         recipients += composer.header_recipients
@@ -79,19 +78,22 @@ def main(argv: list[bytes]) -> int:
 
 
 class _Options:
-    """The command line's options, as the last word on each."""
+    """The command line's options; the last word on each counts.
 
-    __slots__ = ("_strategy", "printing", "sender")
+    ``senders`` are all of -f, for one that cannot be parsed is misuse.
+    """
+
+    __slots__ = ("_strategy", "printing", "senders")
 
     def __init__(self, options: list[tuple[bytes, bytes]]) -> None:
         self.printing = False
-        self.sender: bytes | None = None
+        self.senders: list[bytes] = []
         self._strategy = b"A"
         for letter, value in options:
             if letter in (b"n", b"N"):
                 self.printing = letter == b"n"
             elif letter == b"f":
-                self.sender = value
+                self.senders.append(value)
             else:
                 self._strategy = letter
 
@@ -106,9 +108,10 @@ class _Options:
 def _options(argv: list[bytes], strerr: Strerr) -> tuple[_Options, list[bytes]]:
     try:
         options, arguments = getopt(argv[1:], b"aAhHnNf:")
-    except BadOption:
-        usage = b"qmail-inject [ -nNaAhH ] [ -fsender ] [ recip ... ]"
-        raise strerr.usage(usage) from None
+    except BadOption as bad:
+        lacks = bad.letter == b"f"
+        what = b"option requires an argument" if lacks else b"illegal option"
+        raise Exit(100, b"%b: %b -- %b" % (strerr.prog, what, bad.letter)) from None
     return _Options(options), arguments
 
 
@@ -146,15 +149,26 @@ def _controls(env: dict[bytes, bytes], strerr: Strerr) -> tuple[Rewriter, bytes]
         raise strerr.fatal(b"unable to read controls", error=error) from None
     try:
         return Rewriter(*names), id_host
-    except Unparsable:
-        listed = b", ".join(names)
-        raise strerr.fatal(
-            b"unable to parse a default name: ", listed, code=100
-        ) from None
+    except Unparsable as bad:
+        raise _unparsable(bad.text, strerr) from None
 
 
-def _address(text: bytes, rewriter: Rewriter, strerr: Strerr) -> bytes:
-    """An address of the command line, completed."""
+def _unparsable(line: bytes, strerr: Strerr) -> Exit:
+    """The end for a header field, a sender or a default name."""
+    line = line.removesuffix(b"\n")
+    return strerr.fatal(b"unable to parse this line:\n", line, code=100)
+
+
+def _sender(text: bytes, rewriter: Rewriter, strerr: Strerr) -> bytes:
+    """The address of -f, completed."""
+    try:
+        return rewriter.plain(quote_address(text))
+    except Unparsable as bad:
+        raise _unparsable(bad.text, strerr) from None
+
+
+def _recipient(text: bytes, rewriter: Rewriter, strerr: Strerr) -> bytes:
+    """An address of the arguments, completed."""
     try:
         return rewriter.plain(quote_address(text))
     except Unparsable:

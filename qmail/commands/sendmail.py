@@ -11,8 +11,12 @@ import posix
 
 from pytools.base import runtime
 from pytools.base.environment import edited, environ
-from pytools.base.exits import Next, Strerr
+from pytools.base.exits import Next, Strerr, complain
 from pytools.process import chain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 USAGE = b"sendmail [ -t ] [ -fsender ] [ -Fname ] [ -bp ] [ -bs ] [ arg ... ]"
 
@@ -39,7 +43,7 @@ _LOOPBACK = {
 def main(argv: list[bytes]) -> int:
     """Become the program that does it."""
     strerr = Strerr(b"sendmail")
-    options, recipients = _options(argv[1:], strerr)
+    recipients = argv[1:]
     try:
         posix.chdir(runtime.home)
     except OSError as error:
@@ -49,7 +53,7 @@ def main(argv: list[bytes]) -> int:
     env = dict(environ)
     sender: bytes | None = None
     from_header = queue_run = False
-    for letter, value in options:
+    for letter, value in _options(recipients, strerr):
         if letter == b"t":
             from_header = True
         elif letter in (b"f", b"r"):
@@ -76,19 +80,17 @@ def main(argv: list[bytes]) -> int:
     raise _program(b"qmail-inject", [*words, b"--", *recipients], env, strerr)
 
 
-def _options(
-    words: list[bytes], strerr: Strerr
-) -> tuple[list[tuple[bytes, bytes]], list[bytes]]:
-    """Split off the options; like getopt, but some letters eat their word's rest.
+def _options(words: list[bytes], strerr: Strerr) -> Iterator[tuple[bytes, bytes]]:
+    """Take the options off ``words``, one at a time: -bp counts before what follows it.
+
+    Like getopt, but some letters eat their word's rest.
 
     COMPAT: the original refuses -N -R -O -V -q -d -r -h -X -L -G -n -U, which mail
     programs of today pass to every sendmail.
     """
-    options: list[tuple[bytes, bytes]] = []
-    rest = list(words)
-    while rest and len(rest[0]) > 1 and rest[0].startswith(b"-"):
-        word = rest.pop(0)[1:]
-        if word == b"-":
+    while words and len(words[0]) > 1 and words[0].startswith(b"-"):
+        word = words.pop(0)[1:]
+        if word.startswith(b"-"):
             break
         while word:
             letter, word = word[:1], word[1:]
@@ -96,13 +98,14 @@ def _options(
             if letter in _REST_OF_WORD:
                 value, word = word, b""
             elif letter in _WITH_ARGUMENT:
-                if not word and not rest:
+                if not word and not words:
+                    complain(b"sendmail: option requires an argument -- " + letter)
                     raise strerr.usage(USAGE)
-                value, word = word or rest.pop(0), b""
+                value, word = word or words.pop(0), b""
             elif letter not in _FLAGS:
+                complain(b"sendmail: illegal option -- " + letter)
                 raise strerr.usage(USAGE)
-            options.append((letter, value))
-    return options, rest
+            yield letter, value
 
 
 def _change_mode(mode: bytes, env: dict[bytes, bytes], strerr: Strerr) -> None:

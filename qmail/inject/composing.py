@@ -176,6 +176,7 @@ class Composer:
             self.sender = found[0]
             if self._identity.wants(b"r"):
                 self.sender += b"-@[]"
+            self.sender = _before_nul(self.sender)
 
     def _default_return_path(self) -> list[bytes]:
         who = self._identity
@@ -230,5 +231,11 @@ class Composer:
             return []
         if not any(address in mailing_lists for address in addresses):
             return []
-        listed = b",\n  ".join(quote_address(a) for a in reversed(addresses))
+        shown = [quote_address(_before_nul(a)) for a in reversed(addresses)]
+        listed = b",\n  ".join(shown)
         return [b"Mail-Followup-To: " + listed + b"\n"]
+
+
+def _before_nul(address: bytes) -> bytes:
+    """What an envelope can carry of an address."""
+    return address.partition(b"\0")[0]

@@ -18,15 +18,18 @@ if TYPE_CHECKING:
 
 
 class Rewriter:
-    """The rules with this host's names in them. Unparsable if a name is no name."""
+    """The rules with this host's names in them.
+
+    Raises Unparsable if one of these is no name.
+    """
 
     __slots__ = ("_default_domain", "_default_host", "_plus_domain")
 
     def __init__(
         self, default_host: bytes, default_domain: bytes, plus_domain: bytes
     ) -> None:
-        self._default_host = parse(b"@" + default_host)
         self._default_domain = parse(b"." + default_domain)
+        self._default_host = parse(b"@" + default_host)
         self._plus_domain = parse(b"." + plus_domain)
 
     def rewrite(self, address: list[Token]) -> list[Token]:

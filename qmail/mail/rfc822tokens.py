@@ -43,11 +43,18 @@ _CLOSING = {QUOTED: b'"', LITERAL: b"]", COMMENT: b")"}
 
 
 class Unparsable(Exception):
-    """Not an address field: a comment, string, route or group is not closed."""
+    """No address list: a comment, string, route or group is not closed.
+
+    ``text`` is what ``parse`` was given.
+    """
+
+    def __init__(self, text: bytes = b"") -> None:
+        super().__init__(text)
+        self.text = text
 
 
 def parse(text: bytes) -> list[Token]:
-    """The tokens of ``text``, without the blanks between them."""
+    """The tokens of ``text``, without the blanks between them. Raises Unparsable."""
     tokens: list[Token] = []
     at = 0
     while at < len(text):
@@ -58,7 +65,7 @@ def parse(text: bytes) -> list[Token]:
             tokens.append((text[at : at + 1], b""))
             at += 1
         elif byte in _CLOSERS:
-            raise Unparsable
+            raise Unparsable(text)
         elif (kind := text[at : at + 1]) in _CLOSING:
             word, at = _enclosed(text, at + 1, kind)
             tokens.append((kind, word))
@@ -94,7 +101,7 @@ def _enclosed(text: bytes, at: int, kind: bytes) -> tuple[bytes, int]:
                 byte = text[at]
                 at += 1
             word.append(byte)
-    raise Unparsable
+    raise Unparsable(text)
 
 
 def _atom(text: bytes, at: int) -> tuple[bytes, int]:

@@ -211,6 +211,43 @@ def test_large_body_streams(inject: Injector) -> None:
     assert inject.queue.message == ADDED + body + b"\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "redirection", "said"),
+    [
+        (["-n"], "0<&-", b"read error: file descriptor not open\n"),
+        (["x"], "0<&-", b"read error: file descriptor not open\n"),
+        (["-n"], ">/dev/full", b"unable to write the message: out of disk space\n"),
+        (["-n"], ">&-", b"unable to write the message: file descriptor not open\n"),
+    ],
+)
+def test_trouble_with_the_message_is_temporary(
+    inject: Injector, words: list[str], redirection: str, said: bytes
+) -> None:
+    inject.prefix = ["sh", "-c", f'exec "$@" {redirection}', "sh"]
+    ended = inject.run(*words, code=111)
+    assert ended.stderr == b"qmail-inject: fatal: " + said
+    assert not inject.queue.was_run
+
+
+@pytest.mark.parametrize("name", ["To", "Cc", "Bcc", "Resent-To", "Apparently-To"])
+def test_list_of_nobodys_concern_is_completed_where_it_parses(
+    inject: Injector, name: str
+) -> None:
+    field = name.encode()
+    fields = field + b": a\n" + field + b": foo: bar, baz\n"
+    inject.run("-a", "x@y.z", message=fields + b"\n")
+    assert inject.queue.envelope[1:] == [b"Tx@y.z"]
+    if name != "Bcc":
+        completed = fields.replace(b": a\n", b": a@host.dom.example\n")
+        assert inject.queue.message.endswith(completed + b"\n")
+
+
+def test_sender_field_is_read_also_with_arguments(inject: Injector) -> None:
+    ended = inject.run("-a", "x@y.z", message=b"From: foo: bar, baz\n\n", code=100)
+    said = b"qmail-inject: fatal: unable to parse this line:\nFrom: foo: bar, baz\n"
+    assert ended.stderr == said
+
+
 def test_sendmail_passes_recipients_to_inject(inject: Injector) -> None:
     inject.program("qmail-inject")
     ended = inject.run("-oi", "-em", "x@y.z", "-t", program="sendmail")
@@ -305,10 +342,35 @@ def test_sendmail_does_not_run_itself_as_newaliases(inject: Injector) -> None:
     assert b"is sendmail" in ended.stderr
 
 
-@pytest.mark.parametrize("words", [["-bd"], ["-Z"], ["-f"]])
-def test_sendmail_misuse_is_100(inject: Injector, words: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        (["-bd"], b""),
+        (["-b", "x"], b""),
+        (["-Z"], b"sendmail: illegal option -- Z\n"),
+        (["-tk", "-bp"], b"sendmail: illegal option -- k\n"),
+        (["-f"], b"sendmail: option requires an argument -- f\n"),
+        (["-t", "-F"], b"sendmail: option requires an argument -- F\n"),
+    ],
+)
+def test_sendmail_misuse_is_100(
+    inject: Injector, words: list[str], first: bytes
+) -> None:
     ended = inject.run(*words, program="sendmail", code=100)
-    assert ended.stderr.startswith(b"sendmail: usage: sendmail [ -t ] ")
+    usage = b"sendmail [ -t ] [ -fsender ] [ -Fname ] [ -bp ] [ -bs ] [ arg ... ]\n"
+    assert ended.stderr == first + b"sendmail: usage: " + usage
+
+
+def test_sendmail_mode_counts_before_what_follows_it(inject: Injector) -> None:
+    inject.program("qmail-qread")
+    ended = inject.run("-bp", "-Z", program="sendmail")
+    assert ended.stdout.startswith(b"bin/qmail-qread\n")
+
+
+def test_sendmail_any_two_hyphens_end_the_options(inject: Injector) -> None:
+    inject.program("qmail-inject")
+    ended = inject.run("-t", "--anything", "-x", program="sendmail")
+    assert ended.stdout.startswith(b"bin/qmail-inject -H -- -x\n")
 
 
 def test_sendmail_without_inject_is_temporary(inject: Injector) -> None:
