@@ -3,6 +3,8 @@
 Contract     commands ``foop/N`` and ``todo/N``, each ended by NUL, on descriptor 0; one
              byte for each on descriptor 1: ``+`` done, ``!`` failed, ``x`` malformed.
              Nothing is done for a qmail-send that is gone: exit 100.
+COMPAT: the original answers ``x`` to what follows a number and then obeys, and twice to
+what is no number, so that every later answer belongs to another command.
 Runs as      qmailq.
 """
 

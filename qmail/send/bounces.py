@@ -4,6 +4,8 @@ Format       QSBMF: ``Hi. This is the``, a paragraph a recipient, a paragraph th
              begins with ``-``, Return-Path and the message.
 Durability   a note is on disk before its recipient is marked done; the notice is in
              the queue before its notes go. COMPAT: the original does not fsync notes.
+PERF         the notes of all reports that came together are written to disk at once: a
+             fsync a recipient made 20,000 failures take 31 seconds instead of 3.
 Assumes      nobody else writes bounce/N.
 """
 
@@ -15,7 +17,7 @@ from itertools import pairwise
 
 from pytools.base.durable import sync_dir
 from qmail.mail.dates import rfc822
-from qmail.mail.quoting import quote_address
+from qmail.mail.quoting import quote_address, quote_local
 from qmail.queue import layout
 from qmail.queue.inject import Submission
 from qmail.send.messages import read_info, remove
@@ -39,6 +41,7 @@ HOLD_SECONDS = 60
 
 _BLOCK = 65536
 _APPEND = posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC
+_WRITE = posix.O_WRONLY | posix.O_CLOEXEC
 _READ = posix.O_RDONLY | posix.O_CLOEXEC
 
 SINGLE_INTRO = b"""\
@@ -70,7 +73,7 @@ def note(address: bytes, report: bytes) -> bytes:
 
 def preamble(controls: Controls, sender: bytes, recipient: bytes, now: int) -> bytes:
     """The notice's header and first paragraph. Pure."""
-    author = quote_address(controls.bouncefrom + b"@" + controls.bouncehost)
+    author = quote_local(controls.bouncefrom) + b"@" + controls.bouncehost
     return b"""\
 Date: %b
 From: %b
@@ -91,7 +94,10 @@ Hi. This is the qmail-send program at %b.
 class Bounces:
     """The notes in bounce/, and their injection."""
 
-    __slots__ = ("_controls", "_fs", "_hold_until", "_log", "_submit")
+    __slots__ = (
+        *("_controls", "_entered", "_fs", "_hold_until", "_log", "_submit"),
+        *("_unsynced", "tried"),
+    )
 
     def __init__(
         self,
@@ -105,13 +111,19 @@ class Bounces:
         self._fs = fs
         self._submit = submit
         self._hold_until = 0.0
+        self.tried = 0
+        """Notices that have been given to the queue, taken or not."""
+        self._unsynced: set[int] = set()
+        self._entered: set[int] = set()
+        """Messages whose bounce/N has survived a sync of its directory."""
 
     def add(self, qnum: int, paragraph: bytes) -> None:
         """Record a failure; does not return before it is written.
 
         DURABILITY: a note that is lost is a message that vanished silently, so there is
-        no going on without it.
+        no going on without it. It is on disk after the next ``sync``.
         """
+        self._unsynced.add(qnum)
         path = layout.bounce(qnum)
         fd = -1
         while fd < 0:
@@ -124,13 +136,31 @@ class Bounces:
                 paragraph = paragraph[self._fs.write(fd, paragraph) :]
             except OSError:
                 self._cry()
+        self._fs.close(fd)
+
+    def sync(self) -> None:
+        """Have all notes that were added on disk."""
+        for qnum in self._unsynced:
+            path = layout.bounce(qnum)
+            try:
+                self._sync_file(path)
+            except OSError:
+                self._log.warning(b"trouble fsyncing " + path)
+        # Also a file that was there before: its entry may be an attempt's that a crash
+        # cut short.
+        if not self._unsynced <= self._entered:
+            try:
+                sync_dir(layout.BOUNCE_DIR, self._fs)
+            except OSError:
+                self._log.warning(b"trouble fsyncing " + layout.BOUNCE_DIR)
+            else:
+                self._entered |= self._unsynced
+        self._unsynced.clear()
+
+    def _sync_file(self, path: bytes) -> None:
+        fd = self._fs.open(path, _WRITE)
         try:
             self._fs.fsync(fd)
-            # Also for one that was there: its entry may be an attempt's that a crash
-            # cut short.
-            sync_dir(layout.BOUNCE_DIR, self._fs)
-        except OSError:
-            self._log.warning(b"trouble fsyncing " + path)
         finally:
             self._fs.close(fd)
 
@@ -156,6 +186,7 @@ class Bounces:
             self._log.line(b"triple bounce: discarding " + path)
         elif not self._send(qnum, sender):
             return False
+        self._entered.discard(qnum)
         try:
             remove(path, self._fs)
             # DURABILITY: notes that came back after a power cut would be taken for
@@ -171,6 +202,7 @@ class Bounces:
         began = time.monotonic()
         if began < self._hold_until:
             return False
+        self.tried += 1
         self._log.flush()  # the queue may take its time
         qp = self._submit_notice(qnum, sender)
         if qp is None:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from qmail.send.log import Log
     from qmail.send.rewriting import ChannelNumber
 
+DONE_STEP = 5000
+"""Recipients that are done, some milliseconds of reading, before others come first."""
+
 _READ = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK
 
 
@@ -96,12 +99,14 @@ class Job:
 
 
 class Pass:
-    """The reading of a channel file; None where there is nothing more to start."""
+    """The reading of a channel file, recipient by recipient."""
 
-    __slots__ = ("_fd", "_fs", "_log", "_records", "job")
+    __slots__ = ("_fd", "_fs", "_log", "_records", "is_paused", "job")
 
     def __init__(self, job: Job, fd: int, log: Log, fs: Fs = posix) -> None:
         self.job = job
+        self.is_paused = False
+        """``next`` gave None because it has read enough for now."""
         self._fd = fd
         self._fs = fs
         self._log = log
@@ -110,9 +115,11 @@ class Pass:
     def next(self) -> tuple[int, bytes] | None:
         """Where the next recipient that is not done stands, and its address.
 
-        None at the end, good or bad; only at a good one the job ``is_read``.
+        None at the end, good or bad; only at a good one the job ``is_read``. None too
+        when it ``is_paused``.
         """
-        while True:
+        self.is_paused = False
+        for _ in range(DONE_STEP):
             try:
                 record = self._records.next()
             except OSError:
@@ -134,6 +141,8 @@ class Pass:
             if letter != DONE:
                 self._complain()
                 return None
+        self.is_paused = True
+        return None
 
     def close(self) -> None:
         """Close the file; the job goes on."""

@@ -32,6 +32,7 @@ from qmail.send.schedule import (
     SYSTEM_FAILURE_SECONDS,
 )
 from qmail.send.spawner import Delivery
+from qmail.send.turns import WAITING_MAX, Turns
 from qmail.spawn.records import DEFERRAL, FAILURE, SUCCESS
 
 TYPE_CHECKING = False
@@ -49,6 +50,8 @@ CHANNELS: tuple[ChannelNumber, ChannelNumber] = (LOCAL, REMOTE)
 SKIP_SECONDS = (LOCAL_SKIP_SECONDS, REMOTE_SKIP_SECONDS)
 STEP = 64
 """Messages ended, or looked at again, in one turn of the loop."""
+BOUNCES_A_TURN = 4
+"""Bounces queued in one turn: each may take as long as a delivery."""
 ENDED_BATCH = 8
 """Ended messages whose removal is made durable together, if the loop is busy."""
 
@@ -76,9 +79,9 @@ class Scheduler:
         self._failed = TimeQueue()
         self._unsure: set[int] = set()
         self._ended: list[int] = []
-        self._passes: list[Pass | None] = [None, None]
+        self._turns = (Turns(), Turns())
         self._jobs = 0
-        self._max_jobs = sum(spawner.limit for spawner in spawners)
+        self._max_jobs = sum(spawner.limit + WAITING_MAX for spawner in spawners)
         self._deliveries = 0
         self._is_stopping = False
 
@@ -107,7 +110,11 @@ class Scheduler:
             wakeup = min(wakeup, self._done.earliest(forever))
         for channel in CHANNELS:
             # A channel without room wakes up when its spawner reports or reads.
-            if self._spawners[channel].has_room() and self._jobs < self._max_jobs:
+            if not self._spawners[channel].has_room():
+                continue
+            if self._turns[channel].current is not None:
+                return 0
+            if self._jobs < self._max_jobs:
                 wakeup = min(wakeup, self._channels[channel].earliest(forever))
         return wakeup
 
@@ -177,12 +184,15 @@ class Scheduler:
         for channel in CHANNELS:
             spawner = self._spawners[channel]
             while not self.is_stopping() and spawner.has_room():
-                current = self._passes[channel] or self._next_pass(channel, now)
+                current = self._next_pass(channel, now)
                 if current is None:
                     break
                 found = current.next()
+                if current.is_paused:
+                    self._turns[channel].paused()
+                    break
                 if found is None:
-                    self._passes[channel] = None
+                    self._turns[channel].ended()
                     current.close()
                     self._release(current.job)
                     continue
@@ -192,13 +202,29 @@ class Scheduler:
     def receive(self, channel: ChannelNumber) -> None:
         """Take the reports that have come."""
         spawner = self._spawners[channel]
+        reported: list[tuple[Delivery, bool]] = []
         for slot, letter, text in spawner.receive():
             delivery = spawner.finish(slot)
             if delivery is not None:
-                self._report(delivery, letter, text)
+                reported.append((delivery, self._report(delivery, letter, text)))
                 self.log_status()
+        # DURABILITY: the notes of all of them, before any of them is marked done.
+        self._bounces.sync()
+        for delivery, is_done in reported:
+            job = delivery.job
+            position = delivery.position if is_done else None
+            if position is not None:
+                job.recipient_done(position, self._log, self._fs)
+            self._release(job, position)
 
     def _next_pass(self, channel: ChannelNumber, now: int) -> Pass | None:
+        """The pass whose turn it is, begun if it must be; None to start nothing."""
+        is_due = self._channels[channel].earliest(now + 1) <= now
+        turns = self._turns[channel]
+        current = turns.choose(is_due and self._jobs < self._max_jobs)
+        return current or self._begin_pass(channel, now)
+
+    def _begin_pass(self, channel: ChannelNumber, now: int) -> Pass | None:
         while self._jobs < self._max_jobs:
             qnum = self._channels[channel].pop_due(now)
             if qnum is None:
@@ -214,7 +240,7 @@ class Scheduler:
             )
             if begun is not None:
                 self._jobs += 1
-                self._passes[channel] = begun
+                self._turns[channel].began(begun)
                 return begun
             self._channels[channel].add(now + SYSTEM_FAILURE_SECONDS, qnum)
         return None
@@ -223,6 +249,7 @@ class Scheduler:
         self, channel: ChannelNumber, job: Job, position: int, recipient: bytes
     ) -> None:
         self._deliveries += 1
+        self._turns[channel].started()
         job.holders += 1
         delivery = Delivery(self._deliveries, job, position, recipient)
         self._spawners[channel].start(delivery)
@@ -232,28 +259,26 @@ class Scheduler:
         )
         self.log_status()
 
-    def _report(self, delivery: Delivery, letter: bytes, text: bytes) -> None:
+    def _report(self, delivery: Delivery, letter: bytes, text: bytes) -> bool:
+        """Log a report and note a failure; True when the recipient is done."""
         job = delivery.job
         if letter == DEFERRAL and job.is_dying:
+            # COMPAT: of a report that was cut at its limit, the original drops one
+            # byte more here.
             letter = FAILURE
             text += TOO_LONG
         name = b"delivery %d: " % delivery.number
-        position: int | None = delivery.position
         if letter == SUCCESS:
             self._log.line(name + b"success: " + safe(text))
         elif letter == FAILURE:
             self._log.line(name + b"failure: " + safe(text))
             address = self._controls.rewriter.strip_prepend(delivery.recipient)
             self._bounces.add(job.qnum, note(address, text))
+        elif letter == DEFERRAL:
+            self._log.line(name + b"deferral: " + safe(text))
         else:
-            position = None
-            if letter == DEFERRAL:
-                self._log.line(name + b"deferral: " + safe(text))
-            else:
-                self._log.line(name + b"report mangled, will defer")
-        if position is not None:
-            job.recipient_done(position, self._log, self._fs)
-        self._release(job, position)
+            self._log.line(name + b"report mangled, will defer")
+        return letter in (SUCCESS, FAILURE)
 
     def _release(self, job: Job, position: int | None = None) -> None:
         """One holder less; after the last, the message is scheduled or ended."""
@@ -292,8 +317,11 @@ class Scheduler:
                 break
             if qnum in self._unsure:
                 self.find(qnum)
+        enough = self._bounces.tried + BOUNCES_A_TURN
         for _ in range(STEP):
-            qnum = None if self._cleaner.is_busy() else self._done.pop_due(now)
+            if self._cleaner.is_busy() or self._bounces.tried == enough:
+                break
+            qnum = self._done.pop_due(now)
             if qnum is None:
                 break
             self._finish(qnum)

@@ -156,39 +156,6 @@ def test_alrm_makes_everything_due(home: Path, start: Start) -> None:
     rig.pump(ended(rig, qnum))
 
 
-def test_hup_rereads_locals_and_virtualdomains_only(home: Path, start: Start) -> None:
-    rig = running(start)
-    (home / "control/locals").write_text("new.example\n")
-    (home / "control/virtualdomains").write_text("w.example:wu\n")
-    (home / "control/concurrencylocal").write_text("5\n")
-    rig.signal(signal.SIGHUP)
-    known = [b"a@new.example", b"b@w.example", b"c@here.example", b"d@v.example"]
-
-    def routed() -> dict[bytes, str]:
-        seen = len(rig.attempts)
-        rig.cleaned.clear()
-        qnum = enqueue(home, b"s@x", known)
-        rig.pump(ended(rig, qnum))
-        return {a.recipient: a.channel for a in rig.attempts[seen:]}
-
-    expected = {
-        b"a@new.example": "local",
-        b"wu-b@w.example": "local",
-        b"c@here.example": "remote",
-        b"d@v.example": "remote",
-    }
-    # The signal may come in the middle of a turn that finds the message.
-    while routed() != expected:
-        assert len(rig.attempts) < 100
-    assert "/10 remote" in rig.lines()[-2]
-    # What cannot be read leaves everything as it was.
-    (home / "control/locals").unlink()
-    (home / "control/locals").mkdir()
-    rig.signal(signal.SIGHUP)
-    rig.pump(lambda: b"alert: unable to reread control/locals\n" in rig.log)
-    assert routed() == expected
-
-
 def test_term_waits_for_deliveries_and_starts_no_more(home: Path, start: Start) -> None:
     rig = running(start)
     rig.verdict = lambda attempt: None

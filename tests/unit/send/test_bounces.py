@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from qmail.queue import layout
+from qmail.send import controls as control_files
 from qmail.send.bounces import Bounces, note, preamble
+from qmail.send.rewriting import bounce_address, sender_for
 from tests.support.crashfs import CrashFs
+from tests.unit.send import originals
 from tests.unit.send.rigging import (
+    NOW,
     QNUM,
     MemoryRig,
     Submitted,
@@ -53,6 +59,107 @@ def test_preamble_is_qsbmf() -> None:
     assert body.endswith(b"\n\n")
     assert body.count(b"\n\n") == 1
     assert not any(line.startswith((b"-", b"<")) for line in body.split(b"\n"))
+
+
+@pytest.mark.parametrize(("report", "text"), originals.bounces("reports"))
+def test_note_is_the_originals(
+    fs: CrashFs, rig: MemoryRig, report: bytes, text: bytes
+) -> None:
+    preprocessed(fs, local=b"Ta@here\0")
+    rig.scheduler.find(QNUM)
+    rig.scheduler.start_deliveries(NOW)
+    rig.report(0, 0, report)
+    assert fs.content(layout.bounce(QNUM)) == b"<a@here>:\n" + text
+
+
+@pytest.mark.parametrize(
+    ("report", "text"),
+    [
+        (b"x" * 9990 + b"\n", b"x" * 9990 + b"\n\n"),
+        (b"x" * 9997, b"x" * 9997 + b"\n\n"),
+        (b"x" * 9998, b"x" * 9998 + b"\n\n"),
+        (b"x" * 9999, b"x" * 9998 + b"\n\n"),
+        (b"x" * 20000 + b"\n", b"x" * 9998 + b"\n\n"),
+        (b"line\n" * 4000, b"line\n" * 1999 + b"lin\n\n"),
+        (b"x" * 9996 + b"\n" * 5, b"x" * 9996 + b"\n\n\n"),
+        (b"x" * 9997 + b"\n\n", b"x" * 9997 + b"\n\n"),
+        (b"\n" * 12000, b"/" * 9997 + b"\n\n"),
+    ],
+    ids=lambda value: str(len(value)),
+)
+def test_note_of_long_report_is_the_originals(
+    fs: CrashFs, rig: MemoryRig, report: bytes, text: bytes
+) -> None:
+    test_note_is_the_originals(fs, rig, b"D" + report, text)
+
+
+@pytest.mark.parametrize(
+    ("bouncefrom", "bouncehost", "doubleto", "doublehost", "author", "to"),
+    originals.bounces("names"),
+)
+def test_names_in_notices_are_the_originals(
+    bouncefrom: bytes | None,
+    bouncehost: bytes | None,
+    doubleto: bytes | None,
+    doublehost: bytes | None,
+    author: bytes,
+    to: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "control").mkdir()
+    for name, content in (
+        ("me", b"here\n"),
+        ("bouncefrom", bouncefrom),
+        ("bouncehost", bouncehost),
+        ("doublebounceto", doubleto),
+        ("doublebouncehost", doublehost),
+    ):
+        if content is not None:
+            (tmp_path / "control" / name).write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    controls = control_files.read()
+    text = preamble(controls, b"", controls.doublebounceto, 1_000_000_000)
+    assert b"\nFrom: %b\nTo: %b\nSubject: " % (author, to) in text
+
+
+@pytest.mark.parametrize(
+    ("sender", "by", "recipient", "to", "return_path"), originals.bounces("senders")
+)
+def test_notice_for_sender_is_the_originals(
+    fs: CrashFs,
+    sender: bytes,
+    by: bytes | None,
+    recipient: bytes | None,
+    to: bytes | None,
+    return_path: bytes | None,
+) -> None:
+    controls = make_controls(bouncehost=b"here", doublebounceto=b"postmaster@here")
+    rig = MemoryRig(fs, controls=controls)
+    assert bounced(fs, rig, sender)
+    if by is None or recipient is None or to is None or return_path is None:
+        assert rig.accepted == []
+    else:
+        (notice,) = rig.accepted
+        assert notice.endswith(b"\n\n-- F%b T%b" % (by, recipient))
+        assert b"\nTo: %b\nSubject: " % to in notice
+        assert b"\n\nReturn-Path: <%b>\nReceived: " % return_path in notice
+    rig.close()
+
+
+@pytest.mark.parametrize(
+    ("sender", "recipient", "expanded", "bounces_to"), originals.bounces("verp")
+)
+def test_owner_sender_is_the_originals(
+    sender: bytes, recipient: bytes, expanded: bytes, bounces_to: bytes | None
+) -> None:
+    controls = {b"v.ex": b"vu-", b"": b"cat-"}
+    prepend = controls.get(recipient.rpartition(b"@")[2], b"")
+    assert sender_for(sender, prepend + recipient) == expanded
+    assert bounce_address(sender) == {
+        None: b"#@[]",
+        b"postmaster@here": b"",
+    }.get(bounces_to, bounces_to)
 
 
 def bounced(fs: CrashFs, rig: MemoryRig, sender: bytes) -> bool:

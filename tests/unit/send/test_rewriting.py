@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from qmail.control.maps import ConstMap
+from qmail.send import controls as control_files
+from qmail.send.bounces import note
 from qmail.send.rewriting import (
     LOCAL,
     REMOTE,
@@ -12,6 +16,7 @@ from qmail.send.rewriting import (
     bounce_address,
     sender_for,
 )
+from tests.unit.send import originals
 
 REWRITER = Rewriter(
     ConstMap([b"here.example", b"Also.Example"]),
@@ -134,3 +139,27 @@ def test_sender_for_recipient_expands_the_mark(
 )
 def test_bounce_address_drops_the_mark(sender: bytes, expected: bytes) -> None:
     assert bounce_address(sender) == expected
+
+
+@pytest.mark.parametrize(
+    ("controls", "rows"),
+    originals.routes(),
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_recipients_go_where_the_original_sends_them(
+    controls: dict[str, bytes],
+    rows: list[list[bytes]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "control").mkdir()
+    for name, content in controls.items():
+        (tmp_path / "control" / name).write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    rewriter = control_files.read().rewriter
+    for recipient, channel, address, *named in rows:
+        wanted = (REMOTE if channel == b"remote" else LOCAL, address)
+        assert rewriter.route(recipient) == wanted, recipient
+        # A line with three fields: the notice has the address of the delivery.
+        noted = note(rewriter.strip_prepend(address), b"no")
+        assert noted == b"<%b>:\nno\n\n" % (named or [address])[0], recipient
