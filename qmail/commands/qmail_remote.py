@@ -4,7 +4,9 @@ Contract     ``qmail-remote host sender recip...``; reports on descriptor 1, eac
              letter, text and NUL; always exits 0. qmail-remote(8).
 Limit        SIGALRM ends it after 24 hours, which qmail-rspawn takes for a deferral.
 Reads        control/: me helohost smtproutes timeoutconnect timeoutremote.
-Uses         queue/lock/tcpto, DNS.
+Uses         queue/lock/tcpto, queue/lock/tcpto6, DNS.
+Servers      one after the other, until MAIL has been sent to one. COMPAT: for the
+             original the first that accepts a connection is the one.
 """
 
 from __future__ import annotations
@@ -14,11 +16,12 @@ import time
 
 from pytools.base import runtime, signals
 from pytools.base.fds import write_all
-from pytools.base.ip import format_ip4
+from pytools.base.ip import format_ip
 from qmail.control import files, ipme, tcpto
 from qmail.control.maps import ConstMap
 from qmail.mail.quoting import quote_address
 from qmail.remote import lookup, mx, report, routes, transport
+from qmail.remote.conversation import Conversation, Failure
 from qmail.smtp import client
 
 TYPE_CHECKING = False
@@ -33,15 +36,9 @@ MAX_SECONDS: Final = 1_000_000
 LIFE_SECONDS: Final = 86400
 """COMPAT: the original has no limit but timeoutremote, which starts anew with each byte:
 a server that drips would hold a place of concurrencyremote for ever."""
-CHUNK: Final = 32768
-
-
-class Failure(Exception):
-    """The message cannot be sent, for the reason that this report gives."""
-
-    def __init__(self, report: bytes) -> None:
-        super().__init__(report)
-        self.report = report
+SEARCH_SECONDS: Final = 3600
+"""COMPAT: after so long no further server is tried, however many DNS names: the owner of
+a domain would hold that place with many servers that do not answer."""
 
 
 class Controls:
@@ -94,15 +91,24 @@ def send(argv: list[bytes], reports: bytearray) -> None:
         raise Failure(report.NO_CONTROLS) from None
     if not client.is_speakable(sender):
         raise Failure(report.BAD_SENDER)
-    session = client.ClientSession(
-        controls.helo, on_the_wire(sender), [on_the_wire(a) for a in argv[3:]]
-    )
+    recipients = [on_the_wire(address) for address in argv[3:]]
     route = routes.find(controls.routes, host)
-    connection, partner = connect(servers_for(route), route.port, controls)
-    try:
-        converse(session, connection, partner, reports)
-    finally:
-        connection.close()
+    last = report.end(report.NO_CONNECTION)
+    deadline = time.monotonic() + SEARCH_SECONDS
+    for server in servers_for(route):
+        if time.monotonic() > deadline:
+            break
+        connection = connect(server, route.port, controls)
+        if connection is None:
+            continue
+        session = client.ClientSession(controls.helo, on_the_wire(sender), recipients)
+        try:
+            last, is_elsewhere = converse(session, connection, server, reports)
+        finally:
+            connection.close()
+        if not is_elsewhere:
+            break
+    reports += last
 
 
 def on_the_wire(address: bytes) -> bytes:
@@ -113,7 +119,7 @@ def on_the_wire(address: bytes) -> bytes:
 def servers_for(route: routes.Route) -> list[Server]:
     """The servers to try, best first. Raises Failure."""
     try:
-        own_addresses = ipme.own_addresses()
+        own_addresses = ipme.own_addresses() | ipme.own_addresses6()
     except OSError:
         raise Failure(report.NO_RESOURCES) from None
     try:
@@ -124,6 +130,8 @@ def servers_for(route: routes.Route) -> list[Server]:
         raise Failure(report.no_host(route.host)) from None
     except lookup.NoAnswer:
         raise Failure(report.NO_ANSWER) from None
+    except lookup.NoMail:
+        raise Failure(report.NULL_EXCHANGER) from None
     if not servers:
         raise Failure(report.NO_EXCHANGER)
     servers = mx.before_us(servers, own_addresses)
@@ -133,90 +141,44 @@ def servers_for(route: routes.Route) -> list[Server]:
 
 
 def connect(
-    servers: list[Server], port: int, controls: Controls
-) -> tuple[transport.Connection, bytes]:
-    """The first server that accepts a connection is the one. Raises Failure."""
-    for server in servers:
-        if tcpto.is_timed_out(server.address, int(time.time()), posix.getpid()):
-            continue
-        try:
-            connection = transport.connect(
-                server, port, controls.connect_timeout, controls.timeout
-            )
-        except transport.NoAnswer as failure:
-            if failure.timed_out:
-                tcpto.note_timeout(server.address)
-            else:
-                tcpto.note_success(server.address)
-            continue
-        except OSError:
-            raise Failure(report.NO_RESOURCES) from None
+    server: Server, port: int, controls: Controls
+) -> transport.Connection | None:
+    """A connection, or None if there is none to that server. Raises Failure."""
+    if tcpto.is_timed_out(server.address, int(time.time()), posix.getpid()):
+        return None
+    try:
+        return transport.connect(
+            server, port, controls.connect_timeout, controls.timeout
+        )
+    except transport.NoAnswer as failure:
+        note(server, failure.timed_out)
+        return None
+    except OSError:
+        raise Failure(report.NO_RESOURCES) from None
+
+
+def note(server: Server, is_silent: bool) -> None:
+    """Remember whether the server answered."""
+    if is_silent:
+        tcpto.note_timeout(server.address)
+    else:
         tcpto.note_success(server.address)
-        return connection, format_ip4(server.address)
-    raise Failure(report.NO_CONNECTION)
 
 
 def converse(
     session: client.ClientSession,
     connection: transport.Connection,
-    partner: bytes,
+    server: Server,
     reports: bytearray,
-) -> None:
-    """Hold the conversation to its end. Raises Failure."""
-    while True:
-        try:
-            event = next_event(session, connection)
-        except transport.Dropped:
-            event = session.dropped()
-        if event.outcome is None:
-            continue
-        reports += report.of(event.outcome, partner)
-        if event.kind == client.DONE:
-            if event.outcome.is_polite:
-                hang_up(connection)
-            return
+) -> tuple[bytes, bool]:
+    """The message's report, and whether another server may be asked. Raises Failure.
 
-
-def next_event(
-    session: client.ClientSession, connection: transport.Connection
-) -> client.Event:
-    """Wait for an event, and do what it asks for. Raises Dropped, Failure."""
-    event = session.next_event()
-    while event is None:
-        session.receive(connection.receive())
-        event = session.next_event()
-    if event.kind == client.SEND:
-        connection.send(event.data)
-    elif event.kind == client.BODY:
-        send_message(session, connection)
-    return event
-
-
-def send_message(
-    session: client.ClientSession, connection: transport.Connection
-) -> None:
-    """Send the message from descriptor 0. Raises Dropped, Failure."""
-    while True:
-        try:
-            data = posix.read(0, CHUNK)
-        except OSError:
-            raise Failure(report.NO_MESSAGE) from None
-        if not data:
-            break
-        connection.send(session.message(data))
-    end = session.end_of_message()
-    if end is None:
-        raise Failure(report.PARTIAL_LINE)
-    connection.send(end)
-
-
-def hang_up(connection: transport.Connection) -> None:
-    """Say QUIT, and do not wait for what the server says to that.
-
-    COMPAT: the verdict stands even if the connection dies here; the original makes a
-    deferral of it, and sends again what was accepted.
+    COMPAT: a server that accepts connections and then says nothing has not answered.
+    The original waits for it, for timeoutremote, every time.
     """
+    partner = format_ip(server.address)
+    conversation = Conversation(session, connection, partner, reports)
     try:
-        connection.send(client.QUIT)
-    except transport.Dropped:
-        pass
+        return conversation.hold()
+    finally:
+        note(server, conversation.is_silent)

@@ -50,5 +50,6 @@ def _forget_timeouts() -> None:
     try:
         # No lock: a qmail-remote left over from before must not keep mail waiting.
         tcpto.clear(lock=False)
+        tcpto.clear6(lock=False)
     except OSError:
         pass

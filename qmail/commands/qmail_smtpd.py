@@ -15,6 +15,7 @@ import time
 
 from pytools.base import runtime, signals
 from pytools.base.environment import environ
+from pytools.base.ip import parse, unmapped
 from pytools.base.limits import ceiling
 from pytools.base.options import scan_ulong
 from pytools.base.peer import Hangup, OutOfTime, Peer
@@ -65,6 +66,18 @@ class Controls:
         """True if the sender, or ``@`` and its domain, is in badmailfrom."""
         at = sender.rfind(b"@")
         return sender in self.barred or (at >= 0 and sender[at:] in self.barred)
+
+    def is_wanted(self, recipient: bytes) -> bool:
+        """True if mail for the recipient is taken here. OSError as of RcptHosts.
+
+        COMPAT: so it always is for the postmaster of this host (RFC 5321 4.5.1), who is
+        asked when rcpthosts is wrong. Without a domain every recipient is welcome.
+        """
+        if self.own_host is not None and b"@" in recipient:
+            local, _, domain = recipient.lower().rpartition(b"@")
+            if local == b"postmaster" and domain == self.own_host.lower():
+                return True
+        return self.hosts.allows(recipient)
 
 
 class Conversation:
@@ -124,10 +137,10 @@ class Conversation:
         if controls.relay is not None:
             return self._session.recipient_ok(controls.relay)
         try:
-            allowed = controls.hosts.allows(address)
+            wanted = controls.is_wanted(address)
         except OSError:
             raise ProtocolError(replies.NO_CONTROLS) from None
-        if allowed:
+        if wanted:
             return self._session.recipient_ok()
         return self._session.recipient_refused()
 
@@ -188,14 +201,14 @@ def serve(peer: Peer) -> None:
     except OSError:
         raise ProtocolError(replies.NO_CONTROLS) from None
     try:
-        own_addresses = ipme.own_addresses()
+        own = own_addresses()
     except OSError:
         raise ProtocolError(replies.NO_ADDRESSES) from None
     peer.timeout = controls.timeout
     session = server.Session(
         controls.greeting,
         remote_host=environ.get(b"TCPREMOTEHOST", b"unknown"),
-        own_addresses=own_addresses,
+        own_addresses=own,
         own_host=controls.own_host,
         max_size=controls.max_size,
         ceiling=ceiling(),
@@ -206,3 +219,14 @@ def serve(peer: Peer) -> None:
     finally:
         conversation.close()
         controls.hosts.close()
+
+
+def own_addresses() -> frozenset[bytes]:
+    """The addresses of this machine, 4 or 16 bytes each. OSError.
+
+    One of them is what the client has called, even where that is an address that only
+    the kernel's packet filter knows.
+    """
+    called = parse(environ.get(b"TCPLOCALIP", b""))
+    own = ipme.own_addresses() | ipme.own_addresses6()
+    return own if called is None else own | {unmapped(called)}

@@ -15,7 +15,7 @@ from qmail.control import ids, tcpto
 
 
 def main(argv: list[bytes]) -> int:
-    """Clear the table."""
+    """Clear the tables."""
     path = runtime.home + b"/" + tcpto.PATH
     try:
         if posix.geteuid() == 0:
@@ -23,6 +23,8 @@ def main(argv: list[bytes]) -> int:
             accounts.set_gid(known.qmail)
             accounts.set_uid(known.qmailr)
         tcpto.clear(path)
+        path = runtime.home + b"/" + tcpto.PATH6
+        tcpto.clear6(path)
     except OSError as error:
         raise Strerr(b"qmail-tcpok").fatal(
             b"unable to clear ", path, error=error

@@ -12,35 +12,43 @@ import time
 from pytools.base import runtime
 from pytools.base.exits import TEMPORARY, reason
 from pytools.base.fds import write_all
-from pytools.base.ip import format_ip4
+from pytools.base.ip import format_ip
 from qmail.control import tcpto
 
 
 def main(argv: list[bytes]) -> int:
-    """Print the table."""
+    """Print the tables."""
     try:
-        table = _table(runtime.home + b"/" + tcpto.PATH)
+        table = _table(tcpto.PATH, tcpto.IP4_BYTES)
     except OSError as error:
         text = b"fatal: unable to read tcpto: %b\n" % reason(error)
         write_all(1, text)
         return TEMPORARY
-    write_all(1, describe(table, int(time.time())))
+    try:
+        table6 = _table(tcpto.PATH6, tcpto.IP6_BYTES)
+    except OSError:
+        # The original's queue has none; what cannot be read is no worse.
+        table6 = b""
+    now = int(time.time())
+    found = tcpto.records(table) + tcpto.records(table6, tcpto.IP6_BYTES)
+    write_all(1, describe(found, now))
     return 0
 
 
-def describe(table: bytes, now: int) -> bytes:
-    """The lines for a table."""
+def describe(records: list[tcpto.Record], now: int) -> bytes:
+    """The lines for the records of tables."""
     return b"".join(
         b"%b timed out %d seconds ago; # recent timeouts: %d\n"
-        % (format_ip4(record.address), max(now - record.when, 0), record.count)
-        for record in tcpto.records(table)
+        % (format_ip(record.address), max(now - record.when, 0), record.count)
+        for record in records
         if record.count
     )
 
 
-def _table(path: bytes) -> bytes:
+def _table(path: bytes, width: int) -> bytes:
+    path = runtime.home + b"/" + path
     fd = posix.open(path, posix.O_RDWR | posix.O_NONBLOCK | posix.O_CLOEXEC)
     try:
-        return tcpto.read_table(fd)
+        return tcpto.read_table(fd, width)
     finally:
         posix.close(fd)

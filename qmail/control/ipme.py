@@ -1,4 +1,4 @@
-"""The IPv4 addresses of this machine, as its network interfaces have them.
+"""The addresses of this machine, as its network interfaces have them.
 
 Asked        from the kernel by netlink(7), rtnetlink(7): the older SIOCGIFCONF wants a
              pointer, and what makes pointers in Python costs 5 ms at start.
@@ -29,6 +29,8 @@ _REQUEST_DUMP: Final = 0x301
 _IFA_ADDRESS: Final = 1
 _IFA_LOCAL: Final = 2
 _AF_INET: Final = 2
+_AF_INET6: Final = 10
+_SIZES: Final = {_AF_INET: 4, _AF_INET6: 16}
 _CHUNK: Final = 65536
 
 _SIOCGIFFLAGS: Final = 0x8913
@@ -38,15 +40,26 @@ _NAME: Final = 16
 
 ANY: Final = b"\0\0\0\0"
 """RFC 1122 3.2.1.3: "this host on this network"."""
+ANY6: Final = bytes(16)
+"""RFC 4291 2.5.2: connecting to it leads here."""
 
 
 def own_addresses() -> frozenset[bytes]:
-    """The addresses of all interfaces that are up, 4 bytes each, and 0.0.0.0."""
-    found = {ANY}
+    """The IPv4 addresses of all interfaces that are up, 4 bytes each, and 0.0.0.0."""
+    return _own_addresses(_AF_INET) | {ANY}
+
+
+def own_addresses6() -> frozenset[bytes]:
+    """The IPv6 addresses of all interfaces that are up, 16 bytes each, and ``::``."""
+    return _own_addresses(_AF_INET6) | {ANY6}
+
+
+def _own_addresses(wanted: int) -> frozenset[bytes]:
+    found: set[bytes] = set()
     up: dict[int, bool] = {}
     flags_socket = _socket.socket(_AF_INET, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
     try:
-        for interface, address in _all_addresses():
+        for interface, address in _all_addresses(wanted):
             if interface not in up:
                 up[interface] = _is_up(flags_socket.fileno(), interface)
             if up[interface]:
@@ -56,11 +69,11 @@ def own_addresses() -> frozenset[bytes]:
     return frozenset(found)
 
 
-def _all_addresses() -> Iterator[tuple[int, bytes]]:
+def _all_addresses(wanted: int) -> Iterator[tuple[int, bytes]]:
     kind = _socket.SOCK_RAW | _socket.SOCK_CLOEXEC
     netlink = _socket.socket(_socket.AF_NETLINK, kind)
     try:
-        body = _ADDRESS.pack(_AF_INET, 0, 0, 0, 0)
+        body = _ADDRESS.pack(wanted, 0, 0, 0, 0)
         size = _MESSAGE.size + len(body)
         head = _MESSAGE.pack(size, _GET_ADDRESSES, _REQUEST_DUMP, 1, 0)
         netlink.sendto(head + body, (0, 0))
@@ -71,7 +84,7 @@ def _all_addresses() -> Iterator[tuple[int, bytes]]:
                 if kind == _ERROR:
                     raise OSError(errno.EIO, "the kernel does not tell its addresses")
                 if kind == _NEW_ADDRESS:
-                    yield from _address(body)
+                    yield from _address(wanted, body)
     finally:
         netlink.close()
 
@@ -87,9 +100,9 @@ def messages(data: bytes) -> Iterator[tuple[int, bytes]]:
         at += (length + 3) & ~3
 
 
-def _address(body: bytes) -> Iterator[tuple[int, bytes]]:
+def _address(wanted: int, body: bytes) -> Iterator[tuple[int, bytes]]:
     family, _, _, _, interface = _ADDRESS.unpack_from(body)
-    if family != _AF_INET:
+    if family != wanted:
         return
     values: dict[int, bytes] = {}
     at = _ADDRESS.size
@@ -101,7 +114,7 @@ def _address(body: bytes) -> Iterator[tuple[int, bytes]]:
         at += (length + 3) & ~3
     # On a point-to-point link the plain address is the other end's.
     address = values.get(_IFA_LOCAL, values.get(_IFA_ADDRESS, b""))
-    if len(address) == 4:
+    if len(address) == _SIZES[wanted]:
         yield interface, address
 
 

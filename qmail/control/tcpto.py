@@ -3,6 +3,8 @@
 Format       64 records of 16 bytes: the IPv4 address, how many timeouts in a row, 3
              bytes of zero, the Unix time of the last one in 4 bytes little-endian,
              4 of zero. A record without timeouts is free.
+IPv6         has no room in that. A second file has 64 records of 28 bytes, the same but
+             for the address of 16; the original knows nothing of it.
 Lock         flock, exclusive, on the file itself, for readers too.
 Contract     the file is an opinion, not the truth: when it cannot be had, all hosts are
              thought to answer. Paths are relative to the qmail home directory.
@@ -20,14 +22,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PATH = b"queue/lock/tcpto"
-RECORD_SIZE = 16
-SIZE = 64 * RECORD_SIZE
+PATH6 = b"queue/lock/tcpto6"
+RECORDS = 64
+IP4_BYTES = 4
+IP6_BYTES = 16
+REST_BYTES = 12
+"""A record without its address."""
+SIZE = RECORDS * (IP4_BYTES + REST_BYTES)
+SIZE6 = RECORDS * (IP6_BYTES + REST_BYTES)
 SKIP_COUNT = 2
 """From so many timeouts in a row on, a host is left alone for a while."""
 COUNT_MAX = 10
 AGAIN_SECONDS = 120
 """Timeouts closer together than this count as one."""
-_ZEROS = bytes(SIZE)
 
 
 class Record:
@@ -42,7 +49,7 @@ class Record:
         self.when = when
 
     def pack(self) -> bytes:
-        """The record's first 12 bytes, up to the last that means something."""
+        """The record's bytes, up to the last that means something."""
         return b"%b%c\0\0\0%b" % (
             self.address,
             self.count,
@@ -50,48 +57,49 @@ class Record:
         )
 
 
-def records(table: bytes) -> list[Record]:
-    """The whole records of a table."""
+def records(table: bytes, width: int = IP4_BYTES) -> list[Record]:
+    """The whole records of a table, whose addresses have ``width`` bytes."""
+    size = width + REST_BYTES
     return [
         Record(
             at,
-            table[at : at + 4],
-            table[at + 4],
-            int.from_bytes(table[at + 8 : at + 12], "little"),
+            table[at : at + width],
+            table[at + width],
+            int.from_bytes(table[at + width + 4 : at + width + 8], "little"),
         )
-        for at in range(0, len(table) - RECORD_SIZE + 1, RECORD_SIZE)
+        for at in range(0, len(table) - size + 1, size)
     ]
 
 
-def find(table: bytes, ip4: bytes) -> Record | None:
+def find(table: bytes, ip: bytes) -> Record | None:
     """The record of a host, or None."""
-    for record in records(table):
-        if record.address == ip4:
+    for record in records(table, len(ip)):
+        if record.address == ip:
             return record
     return None
 
 
-def is_skipped(table: bytes, ip4: bytes, now: int, pid: int) -> bool:
+def is_skipped(table: bytes, ip: bytes, now: int, pid: int) -> bool:
     """True while ``table`` says to leave the host alone, about an hour and a half."""
-    record = find(table, ip4)
+    record = find(table, ip)
     if record is None or record.count < SKIP_COUNT:
         return False
     # A process number's worth of difference, so that not all come back at once.
     return now - record.when < (60 + (pid & 31)) * 64
 
 
-def after_success(table: bytes, ip4: bytes) -> Record | None:
+def after_success(table: bytes, ip: bytes) -> Record | None:
     """The record to be written when the host answered; None if none has to be."""
-    record = find(table, ip4)
+    record = find(table, ip)
     if record is None or not record.count:
         return None
     record.count = 0
     return record
 
 
-def after_timeout(table: bytes, ip4: bytes, now: int) -> Record | None:
+def after_timeout(table: bytes, ip: bytes, now: int) -> Record | None:
     """The record to be written when the host did not answer; None if none has to be."""
-    record = find(table, ip4)
+    record = find(table, ip)
     if record is not None:
         if record.count and now < record.when + AGAIN_SECONDS:
             return None
@@ -99,7 +107,7 @@ def after_timeout(table: bytes, ip4: bytes, now: int) -> Record | None:
         record.when = now
         return record
     place: Record | None = None
-    for other in records(table):
+    for other in records(table, len(ip)):
         if not other.count:
             place = other
             break
@@ -108,53 +116,66 @@ def after_timeout(table: bytes, ip4: bytes, now: int) -> Record | None:
             place = other
     if place is None:
         return None
-    return Record(place.offset, ip4, 1, now)
+    return Record(place.offset, ip, 1, now)
 
 
 def _worth(record: Record) -> int:
     return record.when + (record.count << 10)
 
 
-def read_table(fd: int) -> bytes:
-    """Take the lock, and read all of the table from its descriptor."""
+def path_of(ip: bytes) -> bytes:
+    """The table for hosts of that family."""
+    return PATH if len(ip) == IP4_BYTES else PATH6
+
+
+def read_table(fd: int, width: int = IP4_BYTES) -> bytes:
+    """Take the lock, and read all of a table from its descriptor."""
     lock_ex(fd)
-    return posix.pread(fd, SIZE, 0)
+    return posix.pread(fd, RECORDS * (width + REST_BYTES), 0)
 
 
-def clear(path: bytes = PATH, *, lock: bool = True) -> None:
-    """Forget all timeouts; OSError if that fails."""
+def clear(path: bytes = PATH, *, lock: bool = True, size: int = SIZE) -> None:
+    """Forget all timeouts in a table; OSError if that fails."""
     fd = posix.open(path, posix.O_WRONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)
     try:
         if lock:
             lock_ex(fd)
-        posix.pwrite(fd, _ZEROS, 0)
+        posix.pwrite(fd, bytes(size), 0)
     finally:
         posix.close(fd)
 
 
-def is_timed_out(ip4: bytes, now: int, pid: int, path: bytes = PATH) -> bool:
+def clear6(path: bytes = PATH6, *, lock: bool = True) -> None:
+    """The same for the second table, which a queue of the original does not have."""
+    try:
+        clear(path, lock=lock, size=SIZE6)
+    except FileNotFoundError:
+        pass
+
+
+def is_timed_out(ip: bytes, now: int, pid: int, path: bytes | None = None) -> bool:
     """True while the host is to be left alone."""
     try:
-        fd = _open(path)
+        fd = _open(path or path_of(ip))
     except OSError:
         return False
     try:
-        return is_skipped(read_table(fd), ip4, now, pid)
+        return is_skipped(read_table(fd, len(ip)), ip, now, pid)
     except OSError:
         return False
     finally:
         posix.close(fd)
 
 
-def note_success(ip4: bytes, path: bytes = PATH) -> None:
+def note_success(ip: bytes, path: bytes | None = None) -> None:
     """The host answered: its timeouts are forgotten."""
-    _update(path, lambda table: after_success(table, ip4))
+    _update(ip, path, lambda table: after_success(table, ip))
 
 
-def note_timeout(ip4: bytes, now: int | None = None, path: bytes = PATH) -> None:
+def note_timeout(ip: bytes, now: int | None = None, path: bytes | None = None) -> None:
     """The host did not answer in time."""
     when = int(time.time()) if now is None else now
-    _update(path, lambda table: after_timeout(table, ip4, when))
+    _update(ip, path, lambda table: after_timeout(table, ip, when))
 
 
 def _open(path: bytes) -> int:
@@ -163,13 +184,15 @@ def _open(path: bytes) -> int:
     return posix.open(path, posix.O_RDWR | posix.O_NONBLOCK | posix.O_CLOEXEC)
 
 
-def _update(path: bytes, change: Callable[[bytes], Record | None]) -> None:
+def _update(
+    ip: bytes, path: bytes | None, change: Callable[[bytes], Record | None]
+) -> None:
     try:
-        fd = _open(path)
+        fd = _open(path or path_of(ip))
     except OSError:
         return
     try:
-        record = change(read_table(fd))
+        record = change(read_table(fd, len(ip)))
         if record is not None:
             posix.pwrite(fd, record.pack(), record.offset)
     except OSError:

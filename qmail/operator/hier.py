@@ -95,9 +95,11 @@ def directories() -> list[Entry]:
 
 
 def queue_files() -> list[Entry]:
-    """The three files in queue/lock that programs find there and never make."""
+    """The files in queue/lock that programs find there and never make."""
     return [
         Entry("queue/lock/tcpto", FILE, "qmailr", "qmail", 0o644, 1024),
+        # COMPAT: the original has none for IPv6.
+        Entry("queue/lock/tcpto6", FILE, "qmailr", "qmail", 0o644, 1792),
         Entry("queue/lock/sendmutex", FILE, "qmails", "qmail", 0o600),
         Entry("queue/lock/trigger", FIFO, "qmails", "qmail", 0o622),
     ]

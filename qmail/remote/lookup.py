@@ -1,19 +1,28 @@
 """Asking DNS where mail for a host goes.
 
+Questions    MX, then A and AAAA of all that it names, at once; never ANY.
+Order        by preference (RFC 5321 5.1); of one exchanger, IPv4 before IPv6: mail goes
+             as it went before there was IPv6, which helps where IPv4 does not lead.
 COMPAT: recipients' domains are sent as they are. The original looked for a CNAME with a
-query for ANY, which today's servers do not answer (RFC 8482).
+query for ANY, which today's servers do not answer (RFC 8482), and wrote the name it
+found into the address; since RFC 5321 nobody asks for that. An MX or address found by
+way of a CNAME counts.
 """
 
 from __future__ import annotations
 
 import posix
 
-from pytools.base.ip import parse_ip4
+from pytools.base.ip import parse, parse_ip4, parse_ip6, unmapped
 from pytools.process import resolver
 from pytools.process.resolver import DnsPermanent, DnsTemporary
 from qmail.remote.mx import Server, in_order
 
 LITERAL_PREFERENCE = 0
+EXCHANGERS = 100
+"""So many, the best, are looked at; a domain that names more has no use for the rest."""
+ROOT = frozenset({b"", b"."})
+TAG = b"ipv6:"
 
 
 class NoHost(Exception):
@@ -24,11 +33,22 @@ class NoAnswer(Exception):
     """DNS does not answer at the moment."""
 
 
+class NoMail(Exception):
+    """The host says that it takes no mail: its exchanger is the root (RFC 7505)."""
+
+
 def literal(host: bytes) -> bytes | None:
-    """The 4 bytes of ``1.2.3.4`` or ``[1.2.3.4]``, or None."""
-    if host.startswith(b"[") and host.endswith(b"]"):
-        host = host[1:-1]
-    return parse_ip4(host)
+    """The 4 or 16 bytes of an address that stands for a host, or None.
+
+    ``1.2.3.4``, ``[1.2.3.4]``, and as RFC 5321 4.1.3 has it ``[IPv6:2001:db8::1]``;
+    without the tag, too, as tcpserver and others write it.
+    """
+    if not (host.startswith(b"[") and host.endswith(b"]")):
+        return parse_ip4(host)
+    text = host[1:-1]
+    is_tagged = text[: len(TAG)].lower() == TAG
+    address = parse_ip6(text[len(TAG) :]) if is_tagged else parse(text)
+    return None if address is None else unmapped(address)
 
 
 def relay_servers(host: bytes) -> list[Server]:
@@ -36,18 +56,19 @@ def relay_servers(host: bytes) -> list[Server]:
     ip = literal(host)
     if ip is not None:
         return [Server(LITERAL_PREFERENCE, ip)]
-    try:
-        return [Server(LITERAL_PREFERENCE, ip) for ip in _addresses(host)]
-    except DnsPermanent:
-        raise NoHost from None
-    except DnsTemporary:
-        raise NoAnswer from None
+    (found,) = _addresses([host])
+    if found is None:
+        raise NoAnswer
+    if not found:
+        raise NoHost
+    return [Server(LITERAL_PREFERENCE, ip) for ip in found]
 
 
 def mail_servers(host: bytes) -> list[Server]:
-    """The servers for mail to ``host``, best first. Raises NoHost, NoAnswer.
+    """The servers for mail to ``host``, best first, each address once.
 
-    An empty list: there are exchangers, and none of them has an address.
+    Raises NoHost, NoAnswer, NoMail. An empty list: there are exchangers, and none of
+    them has an address.
     """
     ip = literal(host)
     if ip is not None:
@@ -60,33 +81,40 @@ def mail_servers(host: bytes) -> list[Server]:
         raise NoAnswer from None
     if not exchangers:
         return relay_servers(host)
-    servers: list[Server] = []
+    # The root beside others means nothing (RFC 7505 3).
+    named = [item for item in exchangers if item[1] not in ROOT]
+    if not named:
+        raise NoMail
+    best = in_order(named, lambda: posix.urandom(4))[:EXCHANGERS]
+    servers: dict[bytes, Server] = {}
     is_complete = True
-    for preference, name in in_order(exchangers, lambda: posix.urandom(4)):
-        try:
-            servers += _exchanger(preference, name)
-        except DnsTemporary:
+    found = _addresses([name for _, name in best])
+    for (preference, _), addresses in zip(best, found, strict=True):
+        if addresses is None:
             is_complete = False
+        for address in addresses or ():
+            servers.setdefault(address, Server(preference, address))
     if not servers and not is_complete:
         raise NoAnswer
-    return servers
+    return list(servers.values())
 
 
-def _exchanger(preference: int, name: bytes) -> list[Server]:
-    if name in {b"", b"."}:  # RFC 7505: this host takes no mail
-        return []
-    ip = literal(name)
-    if ip is not None:
-        # COMPAT: the preference of an exchanger given as an address is not looked at.
-        return [Server(LITERAL_PREFERENCE, ip)]
-    try:
-        return [Server(preference, ip) for ip in _addresses(name)]
-    except DnsPermanent:
-        return []
-
-
-def _addresses(name: bytes) -> list[bytes]:
-    texts = resolver.a(name)
-    if not texts:
-        raise DnsPermanent
-    return [ip for text in texts if (ip := parse_ip4(text)) is not None]
+def _addresses(names: list[bytes]) -> list[list[bytes] | None]:
+    """The addresses of each name; None if DNS has none and may have some later."""
+    # COMPAT: an exchanger that is an address in place of a name has its record's
+    # preference; the original gives it 0, whatever it was.
+    literals = [literal(name) for name in names]
+    asked = [name for name, ip in zip(names, literals, strict=True) if ip is None]
+    queries = [(kind, name) for name in asked for kind in (b"a", b"aaaa")]
+    answers = iter(resolver.ask_many(queries) if queries else ())
+    found: list[list[bytes] | None] = []
+    for ip in literals:
+        if ip is not None:
+            found.append([ip])
+            continue
+        pair = (next(answers), next(answers))
+        texts = [text for answer in pair if isinstance(answer, list) for text in answer]
+        addresses = [unmapped(ip) for text in texts if (ip := parse(text)) is not None]
+        is_known = all(isinstance(answer, list | DnsPermanent) for answer in pair)
+        found.append(addresses if addresses or is_known else None)
+    return found

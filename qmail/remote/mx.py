@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+LOOPBACK6 = bytes(15) + b"\1"
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -40,8 +42,21 @@ def before_us(servers: list[Server], own_addresses: Container[bytes]) -> list[Se
     Handing mail to one that does not would send it round in circles. Empty when this
     machine is a best one itself.
     """
-    ours = [s.preference for s in servers if s.address in own_addresses]
+    ours = [
+        server.preference
+        for server in servers
+        if server.address in own_addresses or is_loopback(server.address)
+    ]
     if not ours:
         return servers
     best = min(ours)
     return [server for server in servers if server.preference < best]
+
+
+def is_loopback(address: bytes) -> bool:
+    """True for 127.0.0.0/8 and ::1.
+
+    COMPAT: the original knows the one address that the interface has; all others of
+    the network, too, lead back here (RFC 1122 3.2.1.3).
+    """
+    return address == LOOPBACK6 or (len(address) == 4 and address[0] == 127)

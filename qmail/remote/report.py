@@ -21,6 +21,7 @@ NO_RESOURCES: Final = b"ZThe system lacks resources at the moment. (#4.3.0)\n"
 NO_MESSAGE: Final = b"ZThe message could not be read. (#4.3.0)\n"
 NO_ANSWER: Final = b"ZDNS has no answer about that host at the moment. (#4.1.2)\n"
 NO_EXCHANGER: Final = b"DThat host has neither mail exchanger nor address. (#5.4.4)\n"
+NULL_EXCHANGER: Final = b"DThat host says in DNS that it takes no mail. (#5.1.10)\n"
 NO_CONNECTION: Final = (
     b"ZSorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n"
 )

@@ -2,7 +2,8 @@
 
 Format       ``domain:relay`` or ``domain:relay:port``; ``.domain`` stands for all that
              is below a domain, the empty domain for everything. An empty relay is an
-             exception: DNS decides.
+             exception: DNS decides. A relay that begins with a bracket ends with one,
+             and may have colons in between: ``[2001:db8::1]``.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ def find(routes: ConstMap, host: bytes) -> Route:
     relay = _relay(routes, host)
     if not relay:
         return Route(host, SMTP_PORT, is_relay=False)
-    name, _, port = relay.partition(b":")
+    # COMPAT: the original takes what is in front of an IPv6 address's first colon.
+    bracket = relay.find(b"]") + 1 if relay.startswith(b"[") else 0
+    name, _, port = relay[bracket:].partition(b":")
+    name = relay[:bracket] + name
     number, digits = scan_ulong(port)
     return Route(name, number & 0xFFFF if digits else SMTP_PORT, is_relay=True)
 

@@ -1,18 +1,24 @@
 """The sending side of SMTP: one message to one server, bytes in, events out.
 
-Rule 1. One command at a time, each after the reply to the last (no pipelining, and
-        HELO, so that there is nothing to negotiate).
+Rule 1. One command at a time, each after the reply to the last (no pipelining).
 Rule 2. What happened to the message is told in the words of ``Outcome`` and, for each
         recipient in order, a RECIPIENT event. Nothing here reads or writes.
+Rule 3. Until MAIL has been sent, every failure is one of the connection, and another
+        server may be asked (``Outcome.is_elsewhere``, RFC 5321 5.1). From then on the
+        server's word stands: a second server could make a second message.
 
     event      means
     SEND       send ``data``
+    MEASURE    look at the message, and tell ``measured``
     RECIPIENT  a recipient's ``verdict`` (r, h or s) and the server's ``text``
     BODY       send the message: ``message`` for its parts, then ``end_of_message``
     DONE       it is over: ``verdict`` (K, Z or D), the phrases, the server's ``text``
 
     state      a reply of                    leads to
-    GREETING   220                           HELO sent
+    GREETING   220                           EHLO sent
+    EXTENDED   250                           MEASURE or MAIL sent
+               421                           DONE
+               any other                     HELO sent
     HELLO      250                           MAIL sent
     SENDER     under 400                     the first RCPT sent
     RECIPIENTS any, until none is left       DATA sent, or DONE if none was taken
@@ -20,18 +26,25 @@ Rule 2. What happened to the message is told in the words of ``Outcome`` and, fo
     MESSAGE    any                           DONE
 
 Everything else, and the end of the connection, leads to DONE.
+
+Extensions   8BITMIME (RFC 6152) and SIZE (RFC 1870), where the server offers them. A
+             message with 8-bit bytes goes to a server without 8BITMIME all the same, as
+             the original sends it.
 """
 
 from __future__ import annotations
 
 from qmail.smtp.data import Encoder
-from qmail.smtp.reply import Reply, ReplyReader
+from qmail.smtp.reply import Reply, ReplyReader, ReplyTooLong
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+    from qmail.smtp.data import Measure
+
 SEND: Final = b"send"
+MEASURE: Final = b"measure"
 RECIPIENT: Final = b"recipient"
 BODY: Final = b"body"
 DONE: Final = b"done"
@@ -45,13 +58,19 @@ TEMPORARY: Final = b"Z"
 PERMANENT: Final = b"D"
 
 _GREETING: Final = 0
-_HELLO: Final = 1
-_SENDER: Final = 2
-_RECIPIENTS: Final = 3
-_READY: Final = 4
-_BODY: Final = 5
-_MESSAGE: Final = 6
-_OVER: Final = 7
+_EXTENDED: Final = 1
+_HELLO: Final = 2
+_MEASURE: Final = 3
+_SENDER: Final = 4
+_RECIPIENTS: Final = 5
+_READY: Final = 6
+_BODY: Final = 7
+_BROKEN: Final = 8
+_MESSAGE: Final = 9
+_OVER: Final = 10
+
+CLOSING: Final = 421
+"""The server is going away, whatever the command was (RFC 5321 4.2.2)."""
 
 QUIT: Final = b"QUIT\r\n"
 
@@ -65,7 +84,7 @@ class Outcome:
     greeting failed", "does not like recipient", "Remote host said" and their like.
     """
 
-    __slots__ = ("after", "before", "is_polite", "text", "verdict")
+    __slots__ = ("after", "before", "is_elsewhere", "is_polite", "text", "verdict")
 
     def __init__(
         self,
@@ -75,6 +94,7 @@ class Outcome:
         text: bytes = b"",
         *,
         is_polite: bool = True,
+        is_elsewhere: bool = False,
     ) -> None:
         self.verdict = verdict
         self.before = before
@@ -82,6 +102,8 @@ class Outcome:
         self.text = text
         self.is_polite = is_polite
         """True when QUIT should be said before hanging up."""
+        self.is_elsewhere = is_elsewhere
+        """True when another server may be asked, because MAIL was not sent to this."""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Outcome):
@@ -125,6 +147,7 @@ class ClientSession:
         "_encoder",
         "_eof",
         "_events",
+        "_extensions",
         "_helo",
         "_next",
         "_recipients",
@@ -140,11 +163,17 @@ class ClientSession:
         self._recipients = recipients
         self._next = 0
         self._taken = 0
+        self._extensions: frozenset[bytes] = frozenset()
         self._replies = ReplyReader()
         self._encoder = Encoder()
         self._events: list[Event] = []
         self._eof = False
         self._state = _GREETING
+
+    @property
+    def is_greeted(self) -> bool:
+        """True once the server has said anything that is a reply."""
+        return self._state != _GREETING
 
     def receive(self, data: bytes) -> None:
         """Take what came from the server; b"" is the end of the connection."""
@@ -155,8 +184,11 @@ class ClientSession:
 
     def next_event(self) -> Event | None:
         """The next event, or None: more bytes are needed, or nothing is left to do."""
-        while not self._events and self._state not in {_BODY, _OVER}:
-            reply = self._replies.next_reply()
+        while not self._events and self._state not in {_MEASURE, _BODY, _OVER}:
+            try:
+                reply = self._replies.next_reply()
+            except ReplyTooLong:
+                return self.dropped()
             if reply is not None:
                 self._advance(reply)
             elif self._eof:
@@ -164,6 +196,17 @@ class ClientSession:
             else:
                 return None
         return self._events.pop(0) if self._events else None
+
+    def measured(self, measure: Measure | None) -> None:
+        """What the message is like; None if only sending it would tell."""
+        if self._state != _MEASURE:
+            raise RuntimeError("the session has not asked for that")
+        parameters = b""
+        if measure is not None and b"SIZE" in self._extensions:
+            parameters += b" SIZE=%d" % measure.size
+        if measure is not None and measure.is_8bit and b"8BITMIME" in self._extensions:
+            parameters += b" BODY=8BITMIME"
+        self._mail(parameters)
 
     def message(self, data: bytes) -> bytes:
         """The wire form of the next part of the message."""
@@ -182,12 +225,24 @@ class ClientSession:
         self._state = _MESSAGE
         return self._encoder.finish()
 
+    def broken_off(self) -> None:
+        """The server takes no more of the message; it may have said why."""
+        self._expect_body()
+        self._state = _BROKEN
+
     def dropped(self) -> Event:
         """The connection is gone: what that means for the message."""
         perhaps = b"Possible duplicate! " if self._state == _MESSAGE else b""
+        is_elsewhere = self._state in {_GREETING, _EXTENDED, _HELLO, _MEASURE}
         self._state = _OVER
         after = b" but connection died. %b(#4.4.2)\n" % perhaps
-        outcome = Outcome(TEMPORARY, b"Connected to ", after, is_polite=False)
+        outcome = Outcome(
+            TEMPORARY,
+            b"Connected to ",
+            after,
+            is_polite=False,
+            is_elsewhere=is_elsewhere,
+        )
         return Event(DONE, outcome=outcome)
 
     def _expect_body(self) -> None:
@@ -195,35 +250,68 @@ class ClientSession:
             raise RuntimeError("the server is not waiting for a message")
 
     def _advance(self, reply: Reply) -> None:
-        state = self._state
-        if state == _GREETING:
-            if reply.code != 220:
-                self._connected(TEMPORARY, b"greeting failed", reply)
+        if self._state <= _HELLO:
+            self._introduced(reply)
+        elif self._state <= _RECIPIENTS:
+            self._addressed(reply)
+        else:
+            self._transferred(reply)
+
+    def _introduced(self, reply: Reply) -> None:
+        """A reply to the connection, to EHLO or to HELO."""
+        if self._state == _GREETING:
+            if reply.code == 220:
+                self._send(b"EHLO %b\r\n" % self._helo, _EXTENDED)
             else:
-                self._send(b"HELO %b\r\n" % self._helo, _HELLO)
-        elif state == _HELLO:
-            if reply.code != 250:
-                self._connected(TEMPORARY, b"my name was rejected", reply)
+                self._unusable(b"greeting failed", reply)
+        elif reply.code == 250:
+            if self._state == _EXTENDED:
+                self._extensions = reply.keywords & {b"SIZE", b"8BITMIME"}
+            if self._extensions:
+                self._state = _MEASURE
+                self._events.append(Event(MEASURE))
             else:
-                self._send(b"MAIL FROM:<%b>\r\n" % self._sender, _SENDER)
-        elif state == _SENDER:
-            if reply.code >= 400:
-                self._connected(_failure(reply), b"sender was rejected", reply)
-            else:
-                self._state = _RECIPIENTS
-                self._next_recipient()
-        elif state == _RECIPIENTS:
+                self._mail(b"")
+        elif self._state == _EXTENDED and reply.code != CLOSING:
+            # As Postfix does. A server that hangs up instead is not called again:
+            # since RFC 2821 it has to understand EHLO, so it has another reason.
+            self._send(b"HELO %b\r\n" % self._helo, _HELLO)
+        else:
+            self._unusable(b"my name was rejected", reply)
+
+    def _addressed(self, reply: Reply) -> None:
+        """A reply to MAIL or to RCPT."""
+        if self._state == _RECIPIENTS:
             self._recipient_answered(reply)
             self._next_recipient()
-        elif state == _READY:
+        elif reply.code >= 400:
+            after = b" but sender was rejected"
+            self._done(_failure(reply), b"Connected to ", after, reply)
+        else:
+            self._state = _RECIPIENTS
+            self._next_recipient()
+
+    def _transferred(self, reply: Reply) -> None:
+        """A reply to DATA or to the message."""
+        if self._state == _READY:
             if reply.code >= 400:
                 self._done(_failure(reply), b"", b" failed on DATA command", reply)
+            elif reply.code < 300:
+                # COMPAT: the original sends the message to a server that does not wait
+                # for it, and takes its next reply, whatever it is to, for the verdict.
+                self._done(TEMPORARY, b"", b" failed on DATA command", reply)
             else:
                 self._state = _BODY
                 self._events.append(Event(BODY))
         elif reply.code >= 400:
             after = b" failed after I sent the message"
             self._done(_failure(reply), b"", after, reply)
+        elif self._state == _BROKEN:
+            self._events.append(self.dropped())
+        elif not 200 <= reply.code <= 299:
+            # COMPAT: the original loses a message for which a server asks again.
+            after = b" failed after I sent the message"
+            self._done(TEMPORARY, b"", after, reply)
         else:
             self._done(SUCCESS, b"", b" accepted message", reply)
 
@@ -232,7 +320,7 @@ class ClientSession:
             self._taken += 1
             outcome = Outcome(ACCEPTED)
         else:
-            verdict = REJECTED if reply.code >= 500 else DEFERRED
+            verdict = REJECTED if reply.is_permanent else DEFERRED
             after = b" does not like recipient.\n"
             outcome = Outcome(verdict, after=after, text=reply.text)
         self._events.append(Event(RECIPIENT, outcome=outcome))
@@ -253,19 +341,31 @@ class ClientSession:
         else:
             self._done(PERMANENT, b"Giving up on ", b"", None)
 
+    def _mail(self, parameters: bytes) -> None:
+        self._send(b"MAIL FROM:<%b>%b\r\n" % (self._sender, parameters), _SENDER)
+
     def _send(self, data: bytes, state: int) -> None:
         self._state = state
         self._events.append(Event(SEND, data))
 
-    def _connected(self, verdict: bytes, what: bytes, reply: Reply) -> None:
-        self._done(verdict, b"Connected to ", b" but " + what, reply)
+    def _unusable(self, what: bytes, reply: Reply) -> None:
+        after = b" but " + what
+        self._done(TEMPORARY, b"Connected to ", after, reply, is_elsewhere=True)
 
     def _done(
-        self, verdict: bytes, before: bytes, after: bytes, reply: Reply | None
+        self,
+        verdict: bytes,
+        before: bytes,
+        after: bytes,
+        reply: Reply | None,
+        *,
+        is_elsewhere: bool = False,
     ) -> None:
         self._state = _OVER
         text = b"" if reply is None else reply.text
-        outcome = Outcome(verdict, before, after + b".\n", text)
+        outcome = Outcome(
+            verdict, before, after + b".\n", text, is_elsewhere=is_elsewhere
+        )
         self._events.append(Event(DONE, outcome=outcome))
 
 
@@ -275,4 +375,4 @@ def is_speakable(address: bytes) -> bool:
 
 
 def _failure(reply: Reply) -> bytes:
-    return PERMANENT if reply.code >= 500 else TEMPORARY
+    return PERMANENT if reply.is_permanent else TEMPORARY

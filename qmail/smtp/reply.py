@@ -3,7 +3,7 @@
 Grammar      RFC 5321 4.2: ``250-text`` CRLF ... ``250 text`` CRLF. The first line's
              code counts; the fourth byte says whether more lines follow.
 Memory       however long a reply is, MAX_TEXT bytes of it are kept; one that is longer
-             than MAX_BYTES is taken as malformed then and there.
+             than MAX_BYTES is cut there, and nothing behind it is read.
 """
 
 from __future__ import annotations
@@ -31,6 +31,28 @@ class Reply:
         self.code = code
         self.text = text
 
+    @property
+    def is_permanent(self) -> bool:
+        """True for a failure that another try does not mend.
+
+        COMPAT: 5xx. A code above 599, which SMTP does not have, is the original's
+        permanent failure, too; it is not known what it means, so it is for now.
+        """
+        return 500 <= self.code <= 599
+
+    @property
+    def keywords(self) -> frozenset[bytes]:
+        """The service extensions of a reply to EHLO, in upper case (RFC 5321 4.1.1.1).
+
+        The first line is the server's name and greeting.
+        """
+        lines = self.text.split(b"\n")[1:]
+        return frozenset(line[4:].partition(b" ")[0].upper() for line in lines)
+
+
+class ReplyTooLong(Exception):
+    """A reply goes on for more than MAX_BYTES: what follows cannot be understood."""
+
 
 class ReplyReader:
     """Bytes in, replies out."""
@@ -50,7 +72,7 @@ class ReplyReader:
         self._input += data
 
     def next_reply(self) -> Reply | None:
-        """The next complete reply; None: more bytes are needed."""
+        """The next complete reply; None: more bytes are needed. Raises ReplyTooLong."""
         data, at = self._input, 0
         while at < len(data):
             end = data.find(b"\n", at) + 1
@@ -59,9 +81,7 @@ class ReplyReader:
             self._keep(piece)
             if self._size > MAX_BYTES:
                 # COMPAT: the original reads on for as long as bytes come.
-                self._input = self._head = b""
-                self._code = MALFORMED
-                return self._complete()
+                raise ReplyTooLong
             if not end:
                 break
             if self._ends_line():

@@ -14,18 +14,20 @@ Rule 2. A verb gives back the bytes to send. Nothing here reads or writes.
     QUIT      send ``data``, then hang up              (nothing)
     EOF       the peer has hung up                     (nothing)
 
-ProtocolError (from receiving or from a verb) ends the session: bare LF, out of memory.
+ProtocolError (from an event's or a verb's call) ends the session: a message with a bare
+LF, what is not SMTP at all, out of memory.
 
-Memory       what a peer can make grow is the command line and the recipients: one
-             bytearray each, and ``ceiling`` for what both may take, copies included.
+Memory       what a peer can make grow is the recipients: one bytearray, and ``ceiling``
+             for what it may take, copies included.
 """
 
 from __future__ import annotations
 
-from qmail.smtp import replies
+from qmail.smtp import parameters, replies
 from qmail.smtp.address import parse_argument
-from qmail.smtp.data import BareLineFeed, Decoder
+from qmail.smtp.data import Decoder
 from qmail.smtp.hops import HopCounter
+from qmail.smtp.lines import LineReader, LineTooLong, MalformedLine
 from qmail.smtp.replies import ProtocolError
 
 TYPE_CHECKING = False
@@ -49,10 +51,11 @@ _MESSAGE_READ: Final = 2
 _ASKING: Final = 3  # an event waits for its verb
 _OVER: Final = 4
 
-# A command line is copied a few times while it is taken apart, and a bytearray that
-# grows may exist twice for a moment.
-_LINE_SHARE: Final = 8
+# A bytearray that grows may exist twice for a moment.
 _ENVELOPE_SHARE: Final = 2
+
+# What a browser or a proxy says first: the list of Postfix's smtpd_forbidden_commands.
+_HTTP: Final = {b"get", b"post", b"connect"}
 
 
 class Event:
@@ -79,22 +82,21 @@ class Session:
     """An SMTP session. ``greeting`` is what control/smtpgreeting says."""
 
     __slots__ = (
-        "_buffer",
         "_decoder",
         "_eof",
         "_greeting",
         "_has_sender",
         "_hops",
         "_is_barred",
+        "_is_extended",
+        "_lines",
         "_max_envelope",
-        "_max_line",
         "_max_size",
         "_own_addresses",
         "_own_host",
         "_pending",
         "_recipients",
         "_remote_host",
-        "_searched",
         "_size",
         "_state",
         "helo",
@@ -116,15 +118,14 @@ class Session:
         self._own_addresses = own_addresses
         self._own_host = own_host
         self._max_size = max_size
-        self._max_line = None if ceiling is None else ceiling // _LINE_SHARE
         self._max_envelope = None if ceiling is None else ceiling // _ENVELOPE_SHARE
-        self._buffer = bytearray()
-        self._searched = 0
+        self._lines = LineReader()
         self._eof = False
         self._state = _COMMANDS
         self._pending = b""
         self._has_sender = False
         self._is_barred = False
+        self._is_extended = False
         self._recipients = bytearray()
         self._decoder = Decoder()
         self._hops = HopCounter()
@@ -139,7 +140,7 @@ class Session:
     def receive(self, data: bytes) -> None:
         """Take what came from the peer; b"" is end of file."""
         if data:
-            self._buffer += data
+            self._lines.receive(data)
         else:
             self._eof = True
 
@@ -157,21 +158,21 @@ class Session:
         return None
 
     def _next_command(self) -> Event | None:
-        buffer = self._buffer
-        end = buffer.find(b"\n", self._searched)
-        length = len(buffer) if end < 0 else end
-        if self._max_line is not None and length > self._max_line:
-            self._state = _OVER
-            raise ProtocolError(replies.OUT_OF_MEMORY)
-        if end < 0:
-            self._searched = length
+        try:
+            line = self._lines.next_line()
+        except LineTooLong:
+            return Event(REPLY, replies.LINE_TOO_LONG)
+        except MalformedLine:
+            return Event(REPLY, replies.MALFORMED_LINE)
+        if line is None:
             return self._end_of_file() if self._eof else None
-        line = bytes(memoryview(buffer)[:end])
-        del buffer[: end + 1]
-        self._searched = 0
-        # COMPAT: a NUL ends the line, as it does for every C program.
-        line = line.removesuffix(b"\r").partition(b"\0")[0]
         verb, _, argument = line.partition(b" ")
+        if verb.endswith(b":") or verb.lower() in _HTTP:
+            # SECURITY: HTTP, or a message that is taken for commands. Further down there
+            # may be commands that somebody else has written.
+            # COMPAT: the original answers 502 to each line.
+            self._state = _OVER
+            raise ProtocolError(replies.NO_SMTP)
         return self._command(verb[:5].lower(), argument.lstrip(b" "))
 
     def _command(self, verb: bytes, argument: bytes) -> Event:
@@ -185,13 +186,7 @@ class Session:
             self._state = _OVER
             return Event(QUIT, b"221 %b\r\n" % self._greeting)
         if verb in {b"helo", b"ehlo"}:
-            self._has_sender = False
-            same = argument.lower() == self._remote_host.lower()
-            self.helo = None if same else argument
-            form = b"250 %b\r\n"
-            if verb == b"ehlo":
-                form = b"250-%b\r\n250-PIPELINING\r\n250 8BITMIME\r\n"
-            return Event(REPLY, form % self._greeting)
+            return self._hello(argument, is_extended=verb == b"ehlo")
         if verb == b"rset":
             self._has_sender = False
             return Event(REPLY, replies.FLUSHED)
@@ -203,21 +198,42 @@ class Session:
             return Event(REPLY, replies.CANNOT_VERIFY)
         return Event(REPLY, replies.UNKNOWN_COMMAND)
 
+    def _hello(self, name: bytes, *, is_extended: bool) -> Event:
+        self._has_sender = False
+        self._is_extended = is_extended
+        same = name.lower() == self._remote_host.lower()
+        self.helo = None if same else name
+        if not is_extended:
+            return Event(REPLY, b"250 %b\r\n" % self._greeting)
+        # Without a limit there is no number, as other servers do (RFC 1870 4 has 0, too).
+        size = b"SIZE %d" % self._max_size if self._max_size > 0 else b"SIZE"
+        form = b"250-%b\r\n250-PIPELINING\r\n250-%b\r\n250 8BITMIME\r\n"
+        return Event(REPLY, form % (self._greeting, size))
+
     def _mail(self, argument: bytes) -> Event:
-        address = parse_argument(argument, self._own_addresses, self._own_host)
+        address, words = self._parse(argument)
         if address is None:
             return Event(REPLY, replies.SYNTAX)
-        return self._ask(MAIL, address)
+        refusal = parameters.refusal_of_sender(
+            words, self._max_size, is_extended=self._is_extended
+        )
+        return Event(REPLY, refusal) if refusal else self._ask(MAIL, address)
 
     def _rcpt(self, argument: bytes) -> Event:
         if not self._has_sender:
             return Event(REPLY, replies.WANT_MAIL)
-        address = parse_argument(argument, self._own_addresses, self._own_host)
+        address, words = self._parse(argument)
         if address is None:
             return Event(REPLY, replies.SYNTAX)
+        refusal = parameters.refusal_of_recipient(words, is_extended=self._is_extended)
+        if refusal:
+            return Event(REPLY, refusal)
         if self._is_barred:
             return Event(REPLY, replies.BAD_SENDER)
         return self._ask(RCPT, address)
+
+    def _parse(self, argument: bytes) -> tuple[bytes | None, bytes]:
+        return parse_argument(argument, self._own_addresses, self._own_host)
 
     def _data(self) -> Event:
         if not self._has_sender:
@@ -228,17 +244,16 @@ class Session:
         return self._ask(DATA)
 
     def _next_part(self) -> Event | None:
-        if not self._buffer:
+        data = self._lines.take_rest()
+        if not data:
             return self._end_of_file() if self._eof else None
-        data = bytes(self._buffer)
-        self._buffer.clear()
-        try:
-            part = self._decoder.feed(data)
-        except BareLineFeed:
-            self._state = _OVER
-            raise ProtocolError(replies.BARE_LINE_FEED) from None
-        if self._decoder.finished:
-            self._buffer += self._decoder.rest
+        decoder = self._decoder
+        part = decoder.feed(data)
+        if decoder.finished:
+            if decoder.is_malformed:
+                self._state = _OVER
+                raise ProtocolError(replies.BARE_LINE_FEED)
+            self._lines.receive(decoder.rest)
             self._state = _MESSAGE_READ
         if not part:
             return self.next_event()

@@ -90,6 +90,7 @@ def test_writer_gives_up_before_the_cleaner_comes() -> None:
 def test_tcpto_is_the_file_that_the_installer_makes() -> None:
     sizes = {entry.path: entry.size for entry in hier.queue_files()}
     assert sizes[tcpto.PATH.decode()] == tcpto.SIZE
+    assert sizes[tcpto.PATH6.decode()] == tcpto.SIZE6
 
 
 def test_client_of_the_resolver_waits_longer_than_the_resolver_asks() -> None:

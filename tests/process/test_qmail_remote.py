@@ -93,7 +93,7 @@ def test_remote_message_is_sent_and_reported(home: Home, trickle: bool) -> None:
         b"K127.0.0.1 accepted message.\nRemote host said: 250 e\n",
     ]
     assert server.finish() == (
-        b"HELO me.example\r\nMAIL FROM:<s@a.example>\r\nRCPT TO:<r@b.example>\r\n"
+        b"EHLO me.example\r\nMAIL FROM:<s@a.example>\r\nRCPT TO:<r@b.example>\r\n"
         b"DATA\r\nSubject: x\r\n\r\n..dot\r\n.\r\nQUIT\r\n"
     )
 
@@ -113,7 +113,7 @@ def test_remote_addresses_are_quoted(home: Home) -> None:
 def test_remote_helohost_is_what_it_calls_itself(home: Home) -> None:
     home.control(helohost=b"other.example\n")
     _, heard = through(home, ALL_WELL)
-    assert heard.startswith(b"HELO other.example\r\n")
+    assert heard.startswith(b"EHLO other.example\r\n")
 
 
 def test_remote_partial_line_is_permanent_and_sends_no_end(home: Home) -> None:
@@ -274,6 +274,22 @@ def test_remote_to_our_smtpd_message_arrives(home: Home) -> None:
     [(stored, envelope)] = home.stored()
     assert stored.partition(b" -0000\n")[2] == message
     assert envelope == b"Fs@a.example\0Tr@b.example\0\0"
+
+
+def test_remote_after_an_hour_of_searching_no_server_is_tried(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(qmail_remote, "SEARCH_SECONDS", -1)
+    monkeypatch.setattr(runtime, "home", os.fsencode(home.path))
+    monkeypatch.chdir(home.path)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        route(home, listener.getsockname()[1])
+        reports = bytearray()
+        qmail_remote.send([b"qmail-remote", b"h", b"s@a", b"r@b"], reports)
+        listener.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert reports.endswith(b"(#4.4.1)\n\0")
 
 
 def test_remote_server_that_drips_for_ever_is_left_after_the_limit(

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import re
-import resource
 import smtplib
 import socket
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import pytest
 
 from tests.conftest import tool
+from tests.support.netns import own_network
+from tests.support.sessions import (
+    databytes_rows,
+    flood,
+    listening,
+    two_on_one_process,
+)
 from tests.support.smtphome import Home
 from tests.support.until import until
 
@@ -95,9 +97,9 @@ def test_smtpd_exit_status_is_0_after_quit_only(
 
 
 def test_smtpd_bare_line_feed_queues_nothing(home: Home) -> None:
-    done = home.smtpd(BEGIN + b"a\nb\r\n.\r\n" + QUIT)
+    done = home.smtpd(BEGIN + b"a\nb\r\n.\r\n" + MESSAGE + QUIT)
     assert done.returncode == 1
-    assert codes(done.stdout)[-1] == b"451"
+    assert codes(done.stdout) == b"220 250 250 354 550".split()
     assert home.stored() == []
 
 
@@ -135,23 +137,15 @@ def test_smtpd_badmailfrom_is_refused_at_rcpt(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    ("control", "environment", "code"),
-    [
-        (b"10", {}, b"552"),
-        (b"10", {"DATABYTES": "0"}, b"250"),
-        (b"0", {"DATABYTES": "10"}, b"552"),
-        (b"15", {}, b"552"),
-        (b"16", {}, b"250"),
-        (b"10", {"DATABYTES": "none"}, b"250"),
-    ],
+    ("control", "environment", "fits"), databytes_rows(len(b"Subject: x\n\n.hi\n"))
 )
 def test_smtpd_databytes_limits_what_is_stored(
-    home: Home, control: bytes, environment: dict[str, str], code: bytes
+    home: Home, control: bytes, environment: dict[str, str], fits: bool
 ) -> None:
     home.control(databytes=control)
     done = home.smtpd(MESSAGE + QUIT, **environment)
-    assert codes(done.stdout)[-2] == code
-    assert len(home.stored()) == (code == b"250")
+    assert codes(done.stdout)[-2] == (b"250" if fits else b"552")
+    assert len(home.stored()) == fits
 
 
 def test_smtpd_localiphost_replaces_own_address(home: Home) -> None:
@@ -161,11 +155,98 @@ def test_smtpd_localiphost_replaces_own_address(home: Home) -> None:
     assert home.stored()[0][1] == b"Fs@a.example\0Tr@ok.example\0\0"
 
 
+@pytest.mark.parametrize(
+    "literal",
+    [
+        *("[127.0.0.1]", "[0.0.0.0]", "[IPv6:::1]", "[ipv6:0:0::1]", "[IPv6:::]"),
+        *("[192.0.2.25]", "[IPv6:::ffff:192.0.2.25]"),
+    ],
+)
+def test_smtpd_literal_of_this_machine_is_localiphost(home: Home, literal: str) -> None:
+    home.control(localiphost=b"ok.example\n")
+    data = MAIL + b"RCPT TO:<r@%b>\r\nDATA\r\n.\r\n" % literal.encode() + QUIT
+    with own_network():
+        done = home.smtpd(data, TCPLOCALIP="::ffff:192.0.2.25")
+    assert done.returncode == 0
+    assert home.stored()[0][1] == b"Fs@a.example\0Tr@ok.example\0\0"
+
+
+@pytest.mark.parametrize(
+    "literal", ["[192.0.2.26]", "[IPv6:2001:db8::1]", "[::1]", "[IPv6:127.0.0.1]"]
+)
+def test_smtpd_literal_of_another_is_subject_to_rcpthosts(
+    home: Home, literal: str
+) -> None:
+    home.control(localiphost=b"ok.example\n", rcpthosts=b"ok.example\n")
+    data = MAIL + b"RCPT TO:<r@%b>\r\n" % literal.encode() + QUIT
+    environment = {"TCPLOCALIP": "2001:db8::25"}
+    assert codes(home.smtpd(data, **environment).stdout)[2] == b"553"
+    home.control(rcpthosts=literal.lower().encode())
+    assert codes(home.smtpd(data, **environment).stdout)[2] == b"250"
+    home.control(rcpthosts=b"ok.example\n")
+    environment["RELAYCLIENT"] = ""
+    assert codes(home.smtpd(data, **environment).stdout)[2] == b"250"
+
+
+def test_smtpd_ipv6_client_is_in_received_as_it_is(home: Home) -> None:
+    data = b"EHLO [IPv6:2001:db8::1]\r\n" + MESSAGE + QUIT
+    home.smtpd(data, PROTO="TCP6", TCPREMOTEIP="2001:db8::1", TCPREMOTEINFO="joe")
+    assert home.stored()[0][0].startswith(
+        b"Received: from unknown (HELO ?IPv6:2001:db8::1?) (joe@2001:db8::1)\n"
+        b"  by me.example with SMTP; "
+    )
+
+
+POSTMASTER = {
+    b"<postmaster>": b"postmaster",
+    b"<Postmaster>": b"Postmaster",
+    b" <POSTMASTER>": b"POSTMASTER",
+    b"postmaster": b"postmaster",
+    b'<"postmaster">': b"postmaster",
+    b"<@relay.example:postmaster>": b"postmaster",
+    b"<postmaster@[127.0.0.1]>": b"postmaster@me.example",
+    b"<PostMaster@[IPv6:::1]>": b"PostMaster@me.example",
+    b"<postmaster@ME.example>": b"postmaster@ME.example",
+}
+
+
+@pytest.mark.parametrize(("argument", "address"), POSTMASTER.items())
+def test_smtpd_postmaster_is_taken_whatever_rcpthosts_says(
+    home: Home, argument: bytes, address: bytes
+) -> None:
+    home.control(rcpthosts=b"other.example\n")
+    with own_network():
+        done = home.smtpd(
+            b"EHLO x\r\n"
+            + MAIL
+            + b"RCPT TO:%b\r\n" % argument
+            + b"RCPT TO:<someone@me.example>\r\n"
+            + b"RCPT TO:<postmaster@no.example>\r\n"
+            + b"RCPT TO:<postmaster@[192.0.2.26]>\r\n"
+            + b"DATA\r\n.\r\n"
+            + QUIT
+        )
+    assert codes(done.stdout)[5:] == b"250 250 553 553 553 354 250 221".split()
+    assert home.stored()[0][1] == b"Fs@a.example\0T%b\0\0" % address
+
+
+@pytest.mark.parametrize(
+    ("databytes", "size", "code"),
+    [(b"100", b"100", b"250"), (b"100", b"101", b"552"), (b"0", b"101", b"250")],
+)
+def test_smtpd_announced_size_above_databytes_is_refused_at_mail(
+    home: Home, databytes: bytes, size: bytes, code: bytes
+) -> None:
+    home.control(databytes=databytes)
+    done = home.smtpd(b"EHLO x\r\nMAIL FROM:<> BODY=8BITMIME SIZE=%b\r\n" % size + QUIT)
+    assert codes(done.stdout)[5] == code
+    limit = b"" if databytes == b"0" else b" " + databytes
+    assert b"\r\n250-SIZE%b\r\n250 8BITMIME\r\n" % limit in done.stdout
+
+
 @pytest.mark.parametrize("name", ["me", "rcpthosts", "badmailfrom", "databytes"])
 def test_smtpd_unreadable_control_file_is_421(home: Home, name: str) -> None:
-    file = home.path / "control" / name
-    file.unlink(missing_ok=True)
-    file.mkdir()
+    home.make_unreadable(name)
     done = home.smtpd(QUIT)
     assert done.returncode == 1
     assert done.stdout == b"421 unable to read controls (#4.3.0)\r\n"
@@ -240,41 +321,18 @@ def test_smtpd_trickle_of_bytes_is_a_whole_session(home: Home) -> None:
 
 
 def test_smtpd_two_sessions_on_one_process_share_nothing(home: Home) -> None:
-    script = (
-        "import posix, sys\n"
-        "from pytools.base import runtime\n"
-        "from pytools.base.environment import environ\n"
-        "from qmail.commands import qmail_smtpd\n"
-        "runtime.home = sys.argv[1].encode()\n"
-        "before = posix.listdir('/proc/self/fd')\n"
-        "first = qmail_smtpd.main([b'qmail-smtpd'])\n"
-        "environ.pop(b'RELAYCLIENT')\n"
-        "posix.dup2(int(sys.argv[2]), 0)\n"
-        "second = qmail_smtpd.main([b'qmail-smtpd'])\n"
-        "assert before == posix.listdir('/proc/self/fd')\n"
-        "sys.exit(10 * first + second)\n"
-    )
     elsewhere = b"RCPT TO:<r@elsewhere>\r\n"
-    read, write = os.pipe()
-    os.write(write, elsewhere + MAIL + elsewhere + QUIT)
-    os.close(write)
-    done = subprocess.run(
-        [sys.executable, "-c", script, home.path, str(read)],
-        input=b"HELO first\r\n" + MAIL + elsewhere + b"DATA\r\na\r\n",
-        pass_fds=[read],
-        capture_output=True,
-        timeout=60,
-        check=False,
-        env=home.environment(RELAYCLIENT="", PYTHONPATH=os.getcwd()),
-    )
-    os.close(read)
-    assert (done.returncode, done.stderr) == (10, b"")
+    first = b"HELO first\r\n" + MAIL + elsewhere + b"DATA\r\na\r\n"
+    second = elsewhere + MAIL + elsewhere + QUIT
+    statuses, said = two_on_one_process(home, "qmail-smtpd", first, second)
+    assert statuses == [1, 0]
     expected = b"220 250 250 250 354 220 503 250 553 221"
-    assert codes(done.stdout) == expected.split()
+    assert codes(said) == expected.split()
 
 
 FLOODS = {
-    "command line": (b"", b"x" * 32768, 100_000_000, b"421"),
+    "command line": (b"", b"x" * 32768, 100_000_000, b"500"),
+    "message with bare LF": (BEGIN + b"\n", b"x" * 32768, 100_000_000, b"550"),
     "recipients": (MAIL, RCPT * 1000, 24_000_000, b"421"),
     "header line": (BEGIN + b"Subject: ", b"x" * 32768, 100_000_000, b"250"),
     "many headers": (BEGIN, b"a: b\r\n" * 1000, 20_000_000, b"250"),
@@ -289,85 +347,16 @@ def test_smtpd_flood_under_softlimit_ends_in_little_time(
     home: Home, start: bytes, chunk: bytes, total: int, last: bytes
 ) -> None:
     ending = b"\r\n.\r\n" if start.startswith(BEGIN) else QUIT
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    replies = bytearray()
-    with subprocess.Popen(
-        [home.program("softlimit"), f"-m{LIMIT}", home.program("qmail-smtpd")],
-        bufsize=0,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=home.environment(QMAILQUEUE=_swallow(home)),
-        cwd="/",
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        reader = threading.Thread(target=_keep_tail, args=(process.stdout, replies))
-        reader.start()
-        try:
-            process.stdin.write(start)
-            for _ in range(total // len(chunk)):
-                process.stdin.write(chunk)
-            process.stdin.write(ending)
-        except BrokenPipeError:
-            pass
-        process.stdin.close()
-        try:
-            status = process.wait(30)
-        finally:
-            process.kill()
-            reader.join(20)
-        assert process.stderr.read() == b""
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert after.ru_utime - before.ru_utime < 15
-    assert codes(bytes(replies))[-1] == last
+    chunks = (start, chunk, total, ending)
+    status, replies = flood(home, "qmail-smtpd", LIMIT, chunks)
+    assert codes(replies)[-1] == last
     assert status == (0 if last == b"221" else 1)
     if last == b"421":
         assert replies.endswith(b"421 out of memory (#4.3.0)\r\n")
 
 
-def _keep_tail(stream: IO[bytes], tail: bytearray) -> None:
-    while chunk := stream.read(65536):
-        tail += chunk
-        del tail[:-200]
-
-
-def _swallow(home: Home) -> str:
-    program = home.path / "bin/swallow"
-    program.write_text("#!/bin/sh\ncat >/dev/null\ncat <&1 >/dev/null\n")
-    program.chmod(0o755)
-    return str(program)
-
-
-@contextmanager
-def listening(home: Home, sessions: int) -> Iterator[int]:
-    """A port that serves so many sessions, one after the other."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        pid = os.fork()
-        if pid == 0:
-            try:
-                for _ in range(sessions):
-                    peer, _ = listener.accept()
-                    subprocess.run(
-                        [home.program("qmail-smtpd")],
-                        stdin=peer.fileno(),
-                        stdout=peer.fileno(),
-                        env=home.environment(),
-                        check=False,
-                    )
-                    peer.close()
-            finally:
-                os._exit(0)
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            os.kill(pid, 9)
-            os.waitpid(pid, 0)
-
-
 def test_smtpd_smtplib_sends_through_it(home: Home) -> None:
-    with listening(home, 1) as port:
+    with listening(home, "qmail-smtpd", 1) as port:
         with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
             refused = client.sendmail(
                 "s@a", ["r@ok.example", "r@no.example"], b"Subject: x\r\n\r\n.y\r\n"
@@ -382,7 +371,7 @@ def test_smtpd_smtplib_sends_through_it(home: Home) -> None:
 
 def test_smtpd_swaks_sends_through_it(home: Home) -> None:
     swaks = tool("swaks", "swaks")
-    with listening(home, 1) as port:
+    with listening(home, "qmail-smtpd", 1) as port:
         done = subprocess.run(
             [
                 *(swaks, "--server", f"127.0.0.1:{port}", "--helo", "swaks.example"),

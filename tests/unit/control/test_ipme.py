@@ -5,6 +5,14 @@ from __future__ import annotations
 import os
 
 from qmail.control import ipme
+from tests.support.netns import own_network
+
+
+def test_own_addresses_of_ipv6_have_loopback_and_any() -> None:
+    with own_network():
+        found = ipme.own_addresses6()
+    assert {bytes(15) + b"\1", bytes(16)} <= found
+    assert all(len(address) == 16 for address in found)
 
 
 def test_own_addresses_have_loopback_and_any_and_leave_no_descriptor() -> None:

@@ -157,3 +157,32 @@ def test_table_is_read_and_written_under_flock(table: Path, act: str) -> None:
     assert child.wait_for(pid) == 0
     expected = record(HOST, 1, NOW + 999) if act == "note_timeout" else bytes(16)
     assert table.read_bytes()[:16] == expected
+
+
+HOST6 = b"\x20\x01\x0d\xb8" + bytes(11) + b"\1"
+
+
+def test_ipv6_host_has_a_record_of_its_size_in_a_table_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "queue/lock").mkdir(parents=True)
+    four, six = tmp_path / "queue/lock/tcpto", tmp_path / "queue/lock/tcpto6"
+    four.write_bytes(bytes(tcpto.SIZE))
+    # Without a table, nothing is remembered and nothing fails.
+    tcpto.note_timeout(HOST6, NOW)
+    assert not tcpto.is_timed_out(HOST6, NOW, 1)
+    tcpto.clear6()
+    six.write_bytes(bytes(tcpto.SIZE6))
+    for turn in range(2):
+        tcpto.note_timeout(b"\1" * 16, NOW + 200 * turn)
+        tcpto.note_timeout(HOST6, NOW + 200 * turn)
+    assert six.read_bytes()[28:56] == record(HOST6, 2, NOW + 200)
+    assert four.read_bytes() == bytes(tcpto.SIZE)
+    assert tcpto.is_timed_out(HOST6, NOW + 200, 1)
+    assert not tcpto.is_timed_out(HOST, NOW + 200, 1)
+    tcpto.note_success(HOST6)
+    assert six.read_bytes()[28:56] == record(HOST6, 0, NOW + 200)
+    assert [r.count for r in tcpto.records(six.read_bytes(), 16)] == [2] + [0] * 63
+    tcpto.clear6()
+    assert six.read_bytes() == bytes(tcpto.SIZE6)

@@ -37,6 +37,9 @@ def test_exchangers_of_equal_preference_come_in_every_order() -> None:
         ([(10, b"aaaa"), (10, b"meme")], []),
         ([(10, b"meme"), (20, b"bbbb")], []),
         ([(10, b"aaaa"), (20, b"self"), (15, b"meme")], [b"aaaa"]),
+        ([(10, b"aaaa"), (20, b"\x7f\7\7\7"), (30, b"bbbb")], [b"aaaa"]),
+        ([(10, bytes(15) + b"\1"), (20, b"bbbb")], []),
+        ([(10, b"\x7f" + bytes(15)), (20, b"bbbb")], [b"\x7f" + bytes(15), b"bbbb"]),
     ],
 )
 def test_servers_not_before_us_are_left_out(

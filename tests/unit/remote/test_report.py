@@ -34,6 +34,7 @@ def test_report_host_name_is_made_printable() -> None:
         (report.NO_MESSAGE, b"Z", b"(#4.3.0)"),
         (report.NO_ANSWER, b"Z", b"(#4.1.2)"),
         (report.NO_EXCHANGER, b"D", b"(#5.4.4)"),
+        (report.NULL_EXCHANGER, b"D", b"(#5.1.10)"),
         (report.NO_CONNECTION, b"Z", b"(#4.4.1)"),
         (report.OWN_EXCHANGER, b"D", b"(#5.4.6)"),
         (report.PARTIAL_LINE, b"D", b"(#5.6.2)"),

@@ -14,6 +14,9 @@ LINES = [
     b"dns.below.example:",
     b"odd.example:relay:smtp",
     b"no colon",
+    b"six.example:[2001:db8::1]",
+    b"sixport.example:[IPv6:2001:db8::1]:26",
+    b"unclosed.example:[2001:db8::1",
 ]
 
 CASES = [
@@ -26,6 +29,9 @@ CASES = [
     (b"dns.below.example", (b"dns.below.example", 25, False)),
     (b"odd.example", (b"relay", 25, True)),
     (b"a.exact.example", (b"a.exact.example", 25, False)),
+    (b"six.example", (b"[2001:db8::1]", 25, True)),
+    (b"sixport.example", (b"[IPv6:2001:db8::1]", 26, True)),
+    (b"unclosed.example", (b"[2001", 25, True)),
     (b"", (b"", 25, False)),
 ]
 

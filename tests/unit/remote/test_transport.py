@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import _socket
+import errno
 import socket
 import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 
 from qmail.remote import transport
 from qmail.remote.mx import Server
+from tests.support.netns import own_network
 
 LOOPBACK = Server(0, b"\x7f\0\0\1")
 
@@ -24,6 +29,29 @@ def test_connect_nobody_listens_is_no_timeout() -> None:
     with pytest.raises(transport.NoAnswer) as caught:
         transport.connect(LOOPBACK, port, 5, 5)
     assert not caught.value.timed_out
+
+
+SIX = Server(0, bytes(15) + b"\1")
+
+
+def test_connect_goes_to_ipv6_too() -> None:
+    with own_network(), socket.create_server(("::1", 0), family=socket.AF_INET6) as up:
+        transport.connect(SIX, up.getsockname()[1], 5, 5).close()
+
+
+@pytest.mark.parametrize(
+    ("code", "raised"),
+    [(errno.EAFNOSUPPORT, transport.NoAnswer), (errno.EMFILE, OSError)],
+)
+def test_connect_of_a_kernel_without_ipv6_is_no_answer(
+    monkeypatch: pytest.MonkeyPatch, code: int, raised: type[Exception]
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(code, "no socket")
+
+    monkeypatch.setattr(_socket, "socket", fail)
+    with pytest.raises(raised):
+        transport.connect(SIX, 25, 5, 5)
 
 
 def test_connect_full_queue_times_out() -> None:
@@ -65,10 +93,15 @@ def test_connection_carries_more_than_the_kernel_holds() -> None:
 def test_connection_silent_peer_is_dropped() -> None:
     listener, port = listen()
     connection = transport.connect(LOOPBACK, port, 5, 1)
+    with pytest.raises(transport.Dropped) as caught:
+        connection.receive()
+    assert caught.value.timed_out
+    # The time for the answer is over, not begun again.
     with pytest.raises(transport.Dropped):
         connection.receive()
-    with pytest.raises(transport.Dropped):
+    with pytest.raises(transport.Dropped) as caught:
         connection.send(b"x" * (1 << 24))
+    assert caught.value.timed_out
     connection.close()
     listener.close()
 
@@ -80,3 +113,20 @@ def test_connection_closed_peer_is_end_of_file() -> None:
     assert connection.receive() == b""
     connection.close()
     listener.close()
+
+
+def test_connection_waits_for_no_longer_than_what_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ticks = iter([0.0, 59.9])
+    monkeypatch.setattr(
+        transport, "time", SimpleNamespace(monotonic=lambda: next(ticks))
+    )
+    listener, port = listen()
+    with listener:
+        connection = transport.connect(LOOPBACK, port, 5, 60)
+        started = time.monotonic()
+        with pytest.raises(transport.Dropped):
+            connection.receive()
+        assert time.monotonic() - started < 30
+        connection.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qmail.smtp.data import BareLineFeed, Decoder, Encoder
+from qmail.smtp.data import Decoder, Encoder, Measure
 from tests.support.trickle import pieces
 
 MESSAGES = {
@@ -24,13 +24,22 @@ MESSAGES = {
     "NUL and 8 bit": (b"\0\xff\r\n.\r\n", b"\0\xff\n"),
     "CR at the start": (b"\ra\r\n.\r\n", b"\ra\n"),
 }
+# A LF without CR, and where the message then ends: what is behind it.
 BARE = {
-    "first byte": b"\n",
-    "after text": b"a\n",
-    "after a dot": b".\n",
-    "after dot and CRLF": b"a\r\n.\n",
-    "LF twice": b"a\r\n\n",
-    "before the end": b"a\nb\r\n.\r\n",
+    "first byte": (b"\n", None),
+    "first line": (b"\n.\r\nx", b"x"),
+    "after text": (b"a\n", None),
+    "a dot": (b".\nx", b"x"),
+    "after text and a dot": (b"a\r\n.\nx", b"x"),
+    "LF twice": (b"a\r\n\n", None),
+    "LF dot LF": (b"a\n.\nx", b"x"),
+    "LF dot CR LF": (b"a\n.\r\nx", b"x"),
+    "before the end": (b"a\nb\r\n.\r\nx", b"x"),
+    "before a dot": (b"a\nb\r\n.\nx", b"x"),
+    "dot CR CR LF": (b"a\n.\r\r\nb", None),
+    "dot CR text": (b"a\n.\r.\r\n", None),
+    "two dots": (b"a\n..\r\n", None),
+    "NUL": (b"a\r\0\n.\0\n", None),
 }
 
 
@@ -57,11 +66,34 @@ def test_decoder_message_in_any_pieces_is_the_same(
         assert decode(parts) == (disk, behind, True)
 
 
-@pytest.mark.parametrize("wire", BARE.values(), ids=[str(key) for key in BARE])
-def test_decoder_bare_line_feed_in_any_pieces_is_an_error(wire: bytes) -> None:
+@pytest.mark.parametrize(
+    ("wire", "behind"), BARE.values(), ids=[str(key) for key in BARE]
+)
+def test_decoder_bare_line_feed_in_any_pieces_ends_at_any_dot(
+    wire: bytes, behind: bytes | None
+) -> None:
     for parts in pieces(wire):
-        with pytest.raises(BareLineFeed):
-            decode(parts)
+        decoder = Decoder()
+        fed = 0
+        for part in parts:
+            if decoder.finished:
+                break
+            decoder.feed(part)
+            fed += len(part)
+        assert decoder.is_malformed
+        assert decoder.finished == (behind is not None)
+        assert decoder.rest == b""
+        if behind is not None:
+            assert fed >= len(wire) - len(behind)
+
+
+def test_decoder_malformed_returns_nothing_and_holds_three_bytes() -> None:
+    decoder = Decoder()
+    assert decoder.feed(b"a\r\nb\nc") == b""
+    assert decoder.feed(b"x" * 1000 + b"\n.\r") == b""
+    assert not decoder.finished
+    assert decoder.feed(b"\n") == b""
+    assert decoder.finished
 
 
 def test_decoder_holds_back_at_most_four_bytes() -> None:
@@ -79,8 +111,11 @@ def test_decoder_holds_back_at_most_four_bytes() -> None:
         (b".\n", b"..\r\n.\r\n"),
         (b"..\n.a\n", b"...\r\n..a\r\n.\r\n"),
         (b"\n.\n\n", b"\r\n..\r\n\r\n.\r\n"),
-        (b"a\r\n", b"a\r\r\n.\r\n"),
-        (b"a\rb\n", b"a\rb\r\n.\r\n"),
+        (b"a\r\n", b"a\r\n.\r\n"),
+        (b"a\rb\n", b"a b\r\n.\r\n"),
+        (b"\r\n.\r\n", b"\r\n..\r\n.\r\n"),
+        (b"a\r\r\r\n", b"a  \r\n.\r\n"),
+        (b"\r.\n\0.\n", b" .\r\n .\r\n.\r\n"),
     ],
 )
 def test_encoder_message_in_any_pieces_is_the_same(disk: bytes, wire: bytes) -> None:
@@ -89,7 +124,7 @@ def test_encoder_message_in_any_pieces_is_the_same(disk: bytes, wire: bytes) -> 
         assert b"".join(map(encoder.feed, parts)) + encoder.finish() == wire
 
 
-@pytest.mark.parametrize("disk", [b"a", b"a\nb", b"."])
+@pytest.mark.parametrize("disk", [b"a", b"a\nb", b".", b"a\r", b"\r"])
 def test_encoder_partial_final_line_cannot_be_finished(disk: bytes) -> None:
     for parts in pieces(disk):
         encoder = Encoder()
@@ -98,3 +133,26 @@ def test_encoder_partial_final_line_cannot_be_finished(disk: bytes) -> None:
         assert encoder.is_partial
         with pytest.raises(ValueError, match="partial"):
             encoder.finish()
+
+
+@pytest.mark.parametrize(
+    ("disk", "size", "is_8bit"),
+    [
+        (b"", 0, False),
+        (b"a\n", 3, False),
+        (b"a\r\nb\n", 6, False),
+        (b"\r\r\n", 3, False),
+        (b".\n..\n", 7, False),
+        (b"\x7f\n", 3, False),
+        (b"a\n\x80\n", 6, True),
+        (b"\r\xff", 2, True),
+    ],
+)
+def test_measure_of_message_in_any_pieces_is_the_same(
+    disk: bytes, size: int, is_8bit: bool
+) -> None:
+    for parts in pieces(disk):
+        measure = Measure()
+        for part in parts:
+            measure.feed(part)
+        assert (measure.size, measure.is_8bit) == (size, is_8bit)

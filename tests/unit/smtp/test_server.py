@@ -19,12 +19,17 @@ DIALOGUES: dict[str, tuple[bytes, bytes]] = {
     "lines may end in LF": (b"noop\nquit\n", b"250 221"),
     "any case": (b"NoOp\r\nqUIT\r\n", b"250 221"),
     "helo": (b"HELO x\r\n", b"250"),
-    "ehlo": (b"EHLO x\r\n", b"250- 250- 250"),
+    "ehlo": (b"EHLO x\r\n", b"250- 250- 250- 250"),
     "help": (b"HELP\r\n", b"214"),
     "vrfy": (b"VRFY x\r\n", b"252"),
     "unknown": (b"ETRN x\r\n\r\nDATAX\r\n MAIL\r\n", b"502 502 502 502"),
     "verb ends at a blank only": (b"NOOP\tx\r\n", b"502"),
-    "NUL ends the line": (b"NOOP\0x\r\n", b"250"),
+    "NUL": (b"NOOP\0x\r\nNOOP\r\n", b"500 250"),
+    "CR": (b"NOOP\rx\r\nNOOP\r\n", b"500 250"),
+    "HTTP": (b"pOsT / HTTP/1.1\r\nNOOP\r\n", b"421"),
+    "HTTP without path": (b"GET\r\nNOOP\r\n", b"421"),
+    "header field": (b"X-A: b\r\nNOOP\r\n", b"421"),
+    "no blank before the address": (b"MAILFROM:<a>\r\nNOOP\r\n", b"502 250"),
     "rcpt first": (RCPT, b"503"),
     "data first": (b"DATA\r\n", b"503"),
     "data without recipient": (MAIL + b"DATA\r\n", b"250 503"),
@@ -34,7 +39,7 @@ DIALOGUES: dict[str, tuple[bytes, bytes]] = {
     "rcpt too long": (MAIL + b"RCPT TO:<%b>\r\n" % (b"a" * 900), b"250 555"),
     "rset forgets": (MAIL + b"RSET\r\n" + RCPT, b"250 250 503"),
     "helo forgets": (MAIL + b"HELO x\r\n" + RCPT, b"250 250 503"),
-    "ehlo forgets": (MAIL + b"EHLO x\r\n" + RCPT, b"250 250- 250- 250 503"),
+    "ehlo forgets": (MAIL + b"EHLO x\r\n" + RCPT, b"250 250- 250- 250- 250 503"),
     "data forgets": (BEGIN + b".\r\n" + RCPT, b"250 250 354 250 503"),
     "mail again forgets recipients": (
         MAIL + RCPT + MAIL + b"DATA\r\n",
@@ -47,7 +52,30 @@ DIALOGUES: dict[str, tuple[bytes, bytes]] = {
     "message": (BEGIN + b"a\r\n.\r\nQUIT\r\n", b"250 250 354 250 221"),
     "two messages": ((BEGIN + b"a\r\n.\r\n") * 2, b"250 250 354 250 250 250 354 250"),
     "hang up in a message": (BEGIN + b"a\r\n", b"250 250 354"),
-    "bare LF": (BEGIN + b"a\nb\r\n.\r\nNOOP\r\n", b"250 250 354 451"),
+    "bare LF": (BEGIN + b"a\nb\r\n.\r\nNOOP\r\n", b"250 250 354 550"),
+    "bare LF without end": (BEGIN + b"a\nb\r\nNOOP\r\n", b"250 250 354"),
+    "too big as announced": (b"MAIL FROM:<> SIZE=2001\r\n" + RCPT, b"552 503"),
+    "as big as announced": (b"MAIL FROM:<> SIZE=2000\r\n" + RCPT, b"250 250"),
+    "announced too big keeps the transaction": (
+        MAIL + b"MAIL FROM:<> SIZE=2001\r\n" + RCPT,
+        b"250 552 250",
+    ),
+    "other parameter after HELO": (
+        b"HELO x\r\nMAIL FROM:<> X=Y\r\nRCPT TO:<r@ok> Z\r\n",
+        b"250 250 250",
+    ),
+    "other parameter after EHLO": (
+        b"EHLO x\r\nMAIL FROM:<> X=Y\r\n" + MAIL + b"RCPT TO:<r@ok> Z\r\n" + RCPT,
+        b"250- 250- 250- 250 555 250 555 250",
+    ),
+    "HELO after EHLO": (
+        b"EHLO x\r\nHELO x\r\nMAIL FROM:<> X=Y\r\n",
+        b"250- 250- 250- 250 250 250",
+    ),
+    "RSET after EHLO": (
+        b"EHLO x\r\nRSET\r\nMAIL FROM:<> X=Y\r\n",
+        b"250- 250- 250- 250 250 555",
+    ),
     "hundred hops": (
         BEGIN + b"Received: x\r\n" * 100 + b"\r\n.\r\n",
         b"250 250 354 554",
@@ -117,9 +145,16 @@ def test_server_greeting_and_goodbye_name_the_host() -> None:
     caller = Caller(subject)
     caller.feed(b"EHLO x\r\nHELO y\r\nQUIT\r\n")
     assert caller.sent == (
-        b"250-me.example\r\n250-PIPELINING\r\n250 8BITMIME\r\n"
+        b"250-me.example\r\n250-PIPELINING\r\n250-SIZE 2000\r\n250 8BITMIME\r\n"
         b"250 me.example\r\n221 me.example\r\n"
     )
+
+
+def test_server_without_limit_size_has_no_number() -> None:
+    caller = Caller(Session(b"me.example"))
+    caller.feed(b"EHLO x\r\nMAIL FROM:<> SIZE=99999999999999999999\r\n")
+    assert b"\r\n250-SIZE\r\n" in caller.sent
+    assert caller.codes[-1] == b"250 "
 
 
 def test_server_envelope_and_message_are_what_was_sent() -> None:
