@@ -41,6 +41,7 @@ OWNERS = {
     "queue/local": "qmails",
     "queue/remote": "qmails",
     "queue/lock/tcpto": "qmailr",
+    "queue/lock/tcpto6": "qmailr",
     "queue/lock/sendmutex": "qmails",
     "queue/lock/trigger": "qmails",
     "queue": "qmailq",
