@@ -14,6 +14,9 @@ setup: ## install to /var/qmail, /command and /usr/local (root; WHEELS=dir witho
 check: ## compare the installation with what setup makes
 	@$(PYTHON_RUN) -m qmail.operator.instcheck
 
+doctor: ## find what is wrong with the installation, and what mends it; needs no runtime
+	@$(PYTHON_RUN) -m qmail.operator.doctor $(ARGS)
+
 # ADMIN=user or address: who reads postmaster's mail; else who called sudo.
 mailserver: ## the whole guide in one command: make mailserver HOST=mail.example.com (root)
 	@$(PYTHON_RUN) -m qmail.operator.mailserver "$(HOST)"
@@ -52,4 +55,4 @@ clean: ## remove what was built here
 # `make -j setup check` would check what is not there yet.
 .NOTPARALLEL:
 
-.PHONY: help it man setup check mailserver run originals lint test bench tarballs clean
+.PHONY: help it man setup check doctor mailserver run originals lint test bench tarballs clean

@@ -1,7 +1,8 @@
 """pyqmail: the operator's command. Its home is the one it was installed with.
 
-Contract     pyqmail status | check | inst-check | setup | run | version. Never part of a
-             chain: click alone costs more at start than any other program of ours.
+Contract     pyqmail status | check | inst-check | doctor | setup | run | version. Never
+             part of a chain: click alone costs more at start than any other program
+             of ours.
 Exit         0, 1 something was found wrong, 100 usage, 111 trouble.
 """
 

@@ -16,6 +16,7 @@ import click
 
 from qmail.operator import cli_queue, cli_services, instcheck, overview
 from qmail.operator import inst_check as guide_check
+from qmail.operator.doctor.cli import doctor
 from qmail.operator.overview import Service
 from qmail.operator.places import Places, SetupError
 from qmail.operator.runtime import SOURCE, VERSION
@@ -35,6 +36,7 @@ def pyqmail(context: click.Context) -> None:
 
 pyqmail.add_command(cli_queue.queue)
 pyqmail.add_command(cli_services.service)
+pyqmail.add_command(doctor)
 
 
 @pyqmail.command()

@@ -1,0 +1,281 @@
+"""The control files: there, readable, with what programs can read in them."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+
+from qmail.control.table import LIST, SEND, TABLE
+from qmail.operator.doctor.findings import Finding
+from qmail.operator.doctor.machine import Machine, quote, read, text
+from qmail.operator.doctor.services import started_at
+
+SINGLE = {file.name for file in TABLE if file.kind != LIST} | {
+    "me",
+    "concurrencyincoming",
+}
+COMMENT = re.compile(rb"(^|[ \t])#")
+BLANKS = (b" ", b"\t")
+DOMAINS = ("locals", "rcpthosts", "virtualdomains", "percenthack")
+"""Lists in which a name with a blank in it, or before it, is the name of nothing."""
+AT_HUP = ("locals", "virtualdomains")
+AT_START = {
+    "qmail-send": sorted(
+        {f.name for f in TABLE if f.used_by == SEND and f.name not in AT_HUP}
+        | {"me", "defaultdelivery"}
+    ),
+    "qmail-smtpd": ["concurrencyincoming", "me"],
+}
+"""What a service reads when it starts and not again; qmail-send takes two at HUP."""
+RESTART = "svc -t /service/qmail-send"
+REREAD = "svc -h /service/qmail-send"
+
+
+def check_control(machine: Machine) -> Iterator[Finding]:
+    """The files that the guide has its reader make, and the form of all."""
+    if not os.path.isdir(machine.control):
+        return
+    yield from of_me(machine)
+    yield from of_concurrency(machine)
+    yield from of_default_delivery(machine)
+    for name in sorted(os.listdir(machine.control)):
+        path = f"{machine.control}/{name}"
+        if not os.path.isfile(path) or name.endswith(".cdb"):
+            continue
+        try:
+            data = read(path)
+        except PermissionError:
+            if machine.is_root:
+                raise
+            data = b""
+        yield from of_form(path, data)
+        if not os.stat(path).st_mode & stat.S_IROTH:
+            yield Finding(
+                "control-unreadable",
+                f"{path} cannot be read by all",
+                f"chmod 644 {quote(path)}",
+            )
+
+
+def of_me(machine: Machine) -> Iterator[Finding]:
+    """The name of the server."""
+    path = f"{machine.control}/me"
+    me = machine.control_line("me")
+    host = os.uname().nodename
+    name = host if "." in host else "THE.FULL.HOSTNAME"
+    if not me:
+        yield Finding(
+            "me-missing",
+            f"{path} {'does not exist' if me is None else 'is empty'}",
+            f"echo {quote(name)} > {quote(path)}",
+        )
+    elif "." not in me.strip("."):
+        yield Finding(
+            "me-no-domain",
+            f"{path} says {me}, which is no full host name",
+            f"echo {quote(name)} > {quote(path)} && {RESTART} /service/qmail-smtpd",
+        )
+
+
+def of_concurrency(machine: Machine) -> Iterator[Finding]:
+    """The guide's run script gives it to tcpserver, which takes leading digits."""
+    path = f"{machine.control}/concurrencyincoming"
+    limit = machine.control_line("concurrencyincoming")
+    remedy = f"echo 20 > {quote(path)}"
+    if not limit:
+        what = "does not exist" if limit is None else "is empty"
+        yield Finding("concurrencyincoming-missing", f"{path} {what}", remedy)
+    elif not re.fullmatch("[0-9]{1,9}", limit) or int(limit) == 0:
+        yield Finding(
+            "concurrencyincoming-bad",
+            f"{path} says {limit}, which is no number of connections",
+            f"{remedy} && svc -t /service/qmail-smtpd",
+        )
+
+
+def of_default_delivery(machine: Machine) -> Iterator[Finding]:
+    """A Maildir has a slash at its end; without one it is an mbox file.
+
+    COMPAT: the guide shows ./Maildir, and an mbox of that name is what it gets.
+    """
+    path = f"{machine.control}/defaultdelivery"
+    data = machine.control_file("defaultdelivery")
+    if data is None:
+        yield Finding(
+            "defaultdelivery-missing",
+            f"{path} does not exist",
+            f"echo ./Maildir/ > {quote(path)} && {RESTART}",
+        )
+        return
+    for line in data.split(b"\n"):
+        mailbox = text(line.rstrip(b" \t\r"))
+        if not mailbox.startswith((".", "/")) or mailbox.endswith("/"):
+            continue
+        there = is_directory_of_somebody(machine, mailbox)
+        if not there and mailbox != "./Maildir":
+            continue
+        pattern = re.sub(r"([][\\.*^$,])", r"\\\1", mailbox)
+        yield Finding(
+            "defaultdelivery-mbox",
+            f"{path} says {mailbox}, which is an mbox file: no slash at its end"
+            + (f"; but {there} is a directory" if there else ""),
+            f"sed -i {quote(f's,^{pattern}[[:space:]]*$,{mailbox}/,')} {quote(path)}"
+            f" && {RESTART}",
+        )
+
+
+def is_directory_of_somebody(machine: Machine, mailbox: str) -> str:
+    """The first user's directory of that name, or nothing."""
+    for user in machine.users():
+        there = os.path.normpath(os.path.join(user.pw_dir, mailbox))
+        if os.path.isdir(machine.path(there)):
+            return there
+    return ""
+
+
+def of_form(path: str, data: bytes) -> Iterator[Finding]:
+    """Carriage returns, comments where there are none, blanks."""
+    name, quoted = os.path.basename(path), quote(path)
+    if b"\r" in data:
+        yield Finding(
+            "control-cr",
+            f"{path} has CR at the end of lines",
+            f"sed -i 's/\\r$//' {quoted}",
+        )
+    lines = data.replace(b"\r", b"").split(b"\n")
+    if name in SINGLE:
+        if name == "smtpgreeting":
+            # Words for people, whatever they are.
+            return
+        if COMMENT.search(lines[0]):
+            yield Finding(
+                "control-comment",
+                f"{path} has a comment, and is read as one line",
+                f"sed -i -e 's/[[:blank:]]*#.*//' -e '/^$/d' {quoted}",
+            )
+        # Programs pass over blanks at the end; the guide's run script, with me, does not.
+        elif lines[0].startswith(BLANKS) or (
+            name == "me" and lines[0].endswith(BLANKS)
+        ):
+            yield Finding(
+                "control-blank",
+                f"{path} has blanks around its value",
+                f"sed -i -e 's/^[[:blank:]]*//' -e 's/[[:blank:]]*$//' {quoted}",
+            )
+    if name in DOMAINS:
+        entries = [line.rstrip(b" \t") for line in lines if not line.startswith(b"#")]
+        keys = [entry.partition(b":")[0] for entry in entries]
+        if any(b" " in key or b"\t" in key for key in keys):
+            # A comment behind a name is as wrong as a blank before it.
+            yield Finding(
+                "control-blank",
+                f"{path} has a line with a blank in the name",
+                f"sed -i -e '/^#/b' -e 's/[[:blank:]]*#.*//' -e 's/[[:blank:]]//g'"
+                f" {quoted}",
+            )
+
+
+def check_domains(machine: Machine) -> Iterator[Finding]:
+    """What me, locals, virtualdomains and rcpthosts say of each other."""
+    if not os.path.isdir(machine.control):
+        return
+    locals_path = f"{machine.control}/locals"
+    me = machine.control_line("me")
+    local = machine.local_domains()
+    virtual = [
+        (key, value)
+        for line in machine.control_lines("virtualdomains") or []
+        for key, colon, value in [line.partition(":")]
+        if colon
+    ]
+    if me and "." in me and me.lower() not in local:
+        yield Finding(
+            "locals-lack-me",
+            f"{locals_path} does not have {me}, the name of this server",
+            f"{append(machine, 'locals', me)} && {REREAD}",
+        )
+    both = [key for key, value in virtual if value and key in local]
+    for domain in dict.fromkeys(both):
+        if domain == (me or "").lower():
+            path = f"{machine.control}/virtualdomains"
+            end = ":"
+        else:
+            path, end = locals_path, "[[:space:]]*$"
+        pattern = domain.replace(".", "\\.")
+        yield Finding(
+            "local-and-virtual",
+            f"{domain} is in locals and in virtualdomains",
+            f"sed -i {quote(f'/^{pattern}{end}/Id')} {quote(path)} && {REREAD}",
+        )
+    yield from of_rcpthosts(machine, local, [key for key, value in virtual if value])
+
+
+def of_rcpthosts(
+    machine: Machine, local: list[str], virtual: list[str]
+) -> Iterator[Finding]:
+    """It is there, and has every domain that mail is taken for."""
+    path = f"{machine.control}/rcpthosts"
+    domains = dict.fromkeys(
+        domain.rpartition("@")[2]
+        # A name without a dot is known to nobody but this machine.
+        for domain in (*local, *virtual)
+        if "." in domain.rpartition("@")[2].strip(".")
+    )
+    taken = machine.control_lines("rcpthosts")
+    if taken is None:
+        names = " ".join(quote(d) for d in domains) or "THE.FULL.HOSTNAME"
+        yield Finding(
+            "rcpthosts-missing",
+            f"{path} does not exist",
+            f"printf '%s\\n' {names} > {quote(path)}",
+        )
+        return
+    more = machine.control_lines("morercpthosts")
+    if more is None and os.path.exists(f"{machine.control}/morercpthosts.cdb"):
+        return
+    for domain in domains:
+        if not is_taken(domain, {*taken, *(more or ())}):
+            yield Finding(
+                "rcpthosts-incomplete",
+                f"{path} does not have {domain}, which is local or virtual here",
+                append(machine, "rcpthosts", domain),
+            )
+
+
+def append(machine: Machine, name: str, line: str) -> str:
+    """The command that adds a line to a list, whose last may have no end."""
+    data = machine.control_file(name) or b"\n"
+    first = "echo; " if data and not data.endswith(b"\n") else ""
+    path = quote(f"{machine.control}/{name}")
+    command = f"echo {quote(line)}"
+    return f"{{ {first}{command}; }} >> {path}" if first else f"{command} >> {path}"
+
+
+def is_taken(domain: str, taken: set[str]) -> bool:
+    """As qmail-smtpd sees it: the name, or a part of it that begins with a dot."""
+    places = (at for at, char in enumerate(domain) if char == ".")
+    return domain in taken or any(domain[at:] in taken for at in places)
+
+
+def check_reread(machine: Machine) -> Iterator[Finding]:
+    """Whether what is in the files is what the services work with."""
+    for service, names in AT_START.items():
+        start = started_at(machine, service)
+        if start is None:
+            continue
+        changed = []
+        for name in names:
+            try:
+                if os.stat(f"{machine.control}/{name}").st_mtime > start:
+                    changed.append(name)
+            except FileNotFoundError:
+                continue
+        if changed:
+            yield Finding(
+                "control-not-reread",
+                f"{service} was started before the last change of "
+                f"{', '.join(f'{machine.control}/{name}' for name in changed)}",
+                f"svc -t {quote(f'{machine.places.service}/{service}')}",
+            )

@@ -1,0 +1,251 @@
+"""What setup made, and the guide's scripts and log directories: there, whose, how."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+
+from qmail.operator import hier, instcheck, overview
+from qmail.operator.doctor.findings import Finding
+from qmail.operator.doctor.machine import Machine, quote, read
+from qmail.operator.places import HOME
+from qmail.operator.runtime import SOURCE
+
+GUIDE_SERVICES = ("qmail-send", "qmail-smtpd")
+RUN_FILES = ("run", "log/run")
+MISSING, OWNER, GROUP, MODE, TYPE = (
+    "does not exist",
+    "has wrong owner",
+    "has wrong group",
+    "has wrong permissions",
+    "has wrong type",
+)
+"""How instcheck says it."""
+
+
+def check_home(machine: Machine) -> Iterator[Finding]:
+    """Everything below the home, with its owner, group and mode."""
+    if machine.owners is None:
+        return
+    gone: list[str] = []
+    for entry in (
+        *hier.directories(),
+        *hier.queue_files(),
+        *hier.program_files(),
+        *hier.boot_files(),
+    ):
+        if any(entry.path.startswith(above) for above in gone):
+            continue
+        path = os.path.normpath(os.path.join(machine.home, entry.path))
+        words = {
+            line.removeprefix(path).lstrip(" ")
+            for line in instcheck.of_entry(machine.home, entry, machine.owners)
+        }
+        if words & {MISSING, TYPE}:
+            # Where a directory is missing, so is all that belongs into it.
+            gone.append(f"{entry.path}/" if entry.path != "." else "")
+        yield from of_entry(machine, path, entry, words)
+
+
+def of_entry(
+    machine: Machine, path: str, entry: hier.Entry, words: set[str]
+) -> Iterator[Finding]:
+    """The findings for what instcheck says of a path."""
+    name = quote(path)
+    if MISSING in words:
+        yield Finding("path-missing", f"{path} does not exist", setup(machine))
+        return
+    if TYPE in words:
+        # SECURITY: a link in this place must not lead chown or chmod elsewhere.
+        yield Finding(
+            "wrong-type",
+            f"{path} is no {entry.kind}",
+            f"mv -T {name} {quote(path + '.wrong')} && {setup(machine)}",
+        )
+        return
+    through = "" if entry.may_be_link else "-h "
+    if OWNER in words:
+        yield wrong_owner(path, entry.owner, through)
+    if GROUP in words:
+        yield Finding(
+            "wrong-group",
+            f"{path} has wrong group, should be {entry.group}",
+            f"chgrp {through}{entry.group} {name}",
+        )
+    if MODE in words:
+        yield wrong_mode(path, entry.mode)
+
+
+def setup(machine: Machine) -> str:
+    """The command that makes what is missing."""
+    return machine.make("setup check")
+
+
+def wrong_owner(path: str, owner: str, option: str = "") -> Finding:
+    """A finding in the words that the guide shows."""
+    return Finding(
+        "wrong-owner",
+        f"{path} has wrong owner, should be {owner}",
+        f"chown {option}{owner} {quote(path)}",
+    )
+
+
+def wrong_mode(path: str, mode: int) -> Finding:
+    """The mode is not what setup gives."""
+    # GNU chmod takes those bits from a directory only where five digits say so.
+    stray = os.stat(path).st_mode & ~mode & (stat.S_ISUID | stat.S_ISGID)
+    return Finding(
+        "wrong-mode",
+        f"{path} has wrong mode, should be {mode:o}",
+        f"chmod {f'{mode:05o}' if stray else f'{mode:o}'} {quote(path)}",
+    )
+
+
+def programs(machine: Machine) -> Iterator[str]:
+    """The paths of all programs, those in bin/ too."""
+    places = machine.places
+    for name in hier.qmail_programs():
+        yield f"{places.home}/bin/{name}"
+    for name in hier.daemontools_programs():
+        yield f"{places.command}/{name}"
+        yield f"{places.local_bin}/{name}"
+    for name in hier.ucspi_programs():
+        yield f"{places.local_bin}/{name}"
+
+
+def check_programs(machine: Machine) -> Iterator[Finding]:
+    """daemontools and ucspi-tcp, and that all programs are of one version."""
+    if machine.owners is None:
+        return
+    every = list(programs(machine))
+    for path in every:
+        if path.startswith(f"{machine.home}/"):
+            continue
+        words = {
+            line.removeprefix(f"{path} ")
+            for line in instcheck.of_program(path, machine.owners)
+        }
+        if MISSING in words:
+            yield Finding("path-missing", f"{path} does not exist", setup(machine))
+        if OWNER in words:
+            yield wrong_owner(path, "root")
+        if MODE in words:
+            yield wrong_mode(path, 0o755)
+    for line in instcheck.of_launchers(every):
+        # Another file in the place of a program may be meant: a wrapper, an original.
+        if line.endswith("is of another version"):
+            yield Finding("program-version", line, setup(machine))
+
+
+def check_scripts(machine: Machine) -> Iterator[Finding]:
+    """rc, qmailctl and all run files: there, executable, text that a shell can read."""
+    home, service = machine.home, machine.places.service
+    templates = {f"{home}/rc": "rc", f"{home}/bin/qmailctl": "qmailctl"}
+    for name in (*GUIDE_SERVICES, "qmail-queued"):
+        for run in RUN_FILES:
+            templates[f"{home}/supervise/{name}/{run}"] = f"{name}/{run}"
+    for path, template in templates.items():
+        if not os.path.isfile(path):
+            yield script_missing(machine, path, template)
+        else:
+            yield from of_script(path)
+    seen = {os.path.realpath(path) for path in templates}
+    for name in service_names(machine):
+        for run in RUN_FILES:
+            path = f"{service}/{name}/{run}"
+            if os.path.realpath(path) in seen:
+                continue
+            if os.path.isfile(path):
+                yield from of_script(path)
+            elif os.path.isdir(os.path.dirname(path)):
+                yield Finding(
+                    "script-missing",
+                    f"{path} does not exist",
+                    f"ls -la {quote(os.path.dirname(path))}",
+                )
+
+
+def script_missing(machine: Machine, path: str, template: str) -> Finding:
+    """The remedy is the guide's own script, where it names the guide's own places."""
+    source = SOURCE / "service-templates" / template
+    remedy = f"install -D -m 755 {quote(str(source))} {quote(path)}"
+    if machine.home != machine.path(HOME):
+        remedy = f"less {quote(str(source))}"
+    return Finding("script-missing", f"{path} does not exist", remedy)
+
+
+def service_names(machine: Machine) -> list[str]:
+    """What svscan sees in its directory."""
+    try:
+        listed = sorted(os.listdir(machine.places.service))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    base = machine.places.service
+    return [n for n in listed if n[:1] != "." and os.path.isdir(f"{base}/{n}")]
+
+
+def of_script(path: str) -> Iterator[Finding]:
+    """What keeps a script that is there from running."""
+    name = quote(path)
+    if not os.stat(path).st_mode & stat.S_IXUSR:
+        yield Finding(
+            "script-not-executable", f"{path} is not executable", f"chmod 755 {name}"
+        )
+    head = read(path)
+    if b"\r\n" in head:
+        yield Finding(
+            "script-cr",
+            f"{path} has CR at the end of lines",
+            f"sed -i 's/\\r$//' {name}",
+        )
+    if not head.startswith((b"#!", b"\x7fELF")):
+        yield Finding(
+            "script-no-interpreter",
+            f"{path} does not begin with #!",
+            f"sed -i '1i #!/bin/sh' {name}",
+        )
+
+
+def log_directories(machine: Machine) -> list[str]:
+    """Those of the guide and of the queue server, and what other log/run files name."""
+    places = machine.places
+    found = [
+        f"{places.var_log}/qmail",
+        f"{places.var_log}/qmail/smtpd",
+        places.queued_log,
+    ]
+    for name in service_names(machine):
+        directory = overview.log_of(places, name)
+        if directory and directory not in found:
+            found.append(directory)
+    return found
+
+
+def check_logs(machine: Machine) -> Iterator[Finding]:
+    """The log directories belong to qmaill, and what multilog writes in them."""
+    if machine.owners is None:
+        return
+    uid = machine.owners.uid("qmaill")
+    for path in log_directories(machine):
+        name = quote(path)
+        if not os.path.isdir(path):
+            yield Finding(
+                "log-missing",
+                f"{path} does not exist",
+                f"mkdir -p {name} && chown qmaill {name}",
+            )
+            continue
+        for part in (path, f"{path}/current", f"{path}/lock", f"{path}/state"):
+            try:
+                owner = os.lstat(part).st_uid if part != path else os.stat(part).st_uid
+            except FileNotFoundError:
+                continue
+            if owner != uid:
+                # SECURITY: in a directory of qmaill's any name may be a link.
+                option = "" if part == path else "-h "
+                yield Finding(
+                    "log-owner",
+                    f"{part} has wrong owner, should be qmaill",
+                    f"chown {option}qmaill {quote(part)}",
+                )

@@ -1,0 +1,408 @@
+"""pyqmail doctor: each mistake is made for real, is found, and the doctor's own command
+mends it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.guide.server import SOURCE, WHEELS, GuideServer, guide_script
+
+CONTROL = "/var/qmail/control"
+QUEUE = "/var/qmail/queue"
+ADDRESS = "1.2.3.4"
+ADDRESS6 = "2600::1"
+DOCTOR = "pyqmail doctor --json"
+FROM_SOURCE = f"sh {SOURCE}/package/python -m qmail.operator.doctor --json"
+"""The way in where no program of the installation can start."""
+ROUNDS = 5
+"""One mistake may hide another, and a mended file may have to be read again."""
+CODE = "/usr/local/lib/pyqmail/*/lib"
+
+NAME_SERVER = """
+import socket, struct, sys
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("127.0.0.1", 53))
+open("/tmp/named", "w").close()
+while True:
+    query, peer = server.recvfrom(4096)
+    at = 12
+    while query[at]:
+        at += 1 + query[at]
+    question = query[12 : at + 5]
+    is_known = b"\\3ip6\\4arpa" in question
+    record = b"\\xc0\\x0c" + struct.pack("!HHIH", 12, 1, 60, 3) + b"\\1x\\0"
+    flags = 0x8180 if is_known else 0x8183
+    head = query[:2] + struct.pack("!5H", flags, 1, is_known, 0, 0)
+    server.sendto(head + question + record * is_known, peer)
+"""
+"""Every IPv6 address has a name, and nothing else is known."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What the operator did, what the doctor says at first, and what tidies up after."""
+
+    made_by: str
+    codes: set[str]
+    tidied_by: str = "true"
+    mended_by: str = ""
+    """For what no command on this machine can mend, or only one with a choice."""
+    doctor: str = DOCTOR
+
+
+def as_dave(command: str) -> str:
+    return f"su dave -c '{command}'"
+
+
+HOLD_PORT = (
+    "svc -d /service/qmail-smtpd; while svstat /service/qmail-smtpd | grep -q ': up';"
+    " do sleep 0.1; done; rm -f /tmp/held; (setsid python3 -c 'import signal, socket; s ="
+    ' socket.create_server(("0.0.0.0", 25)); open("/tmp/held", "w"); signal.pause()\''
+    " </dev/null >/dev/null 2>&1 &) ; while [ ! -e /tmp/held ]; do sleep 0.1; done;"
+    " svc -u /service/qmail-smtpd"
+)
+END_ALL = (
+    "for p in /proc/[0-9]*; do if [ `cat $p/comm` = svscan ]; then kill ${p#/proc/}; fi;"
+    " done 2>/dev/null; svc -dx /service/* /service/*/log;"
+    " while svok /service/qmail-send || svok /service/qmail-smtpd/log; do sleep 0.1; done"
+)
+NO_LOG = (
+    "svc -d /service/qmail-smtpd/log; while svstat /service/qmail-smtpd/log |"
+    " grep -q ': up'; do sleep 0.1; done; rm -r /var/log/qmail/smtpd"
+)
+READ_ONLY = (
+    f"cp -a {CONTROL} /tmp/control && mount -t tmpfs -o mode=755 tmpfs {CONTROL} &&"
+    f" chgrp qmail {CONTROL} && cp -a /tmp/control/. {CONTROL} &&"
+    f" mount -o remount,ro {CONTROL}"
+)
+NO_PYTHON = (
+    "grep -l pytools.process.launch /command/* /usr/local/bin/* /var/qmail/bin/* |"
+    " xargs sed -i --follow-symlinks '1s,^#![^ ]*,#!/usr/bin/python3.99,'"
+)
+
+MISTAKES = {
+    # The guide's own words.
+    "missing slash": Mistake(
+        f"echo ./Maildir > {CONTROL}/defaultdelivery",
+        {"defaultdelivery-mbox", "control-not-reread"},
+    ),
+    "no defaultdelivery": Mistake(
+        f"rm {CONTROL}/defaultdelivery", {"defaultdelivery-missing"}
+    ),
+    "no concurrencyincoming": Mistake(
+        f"rm {CONTROL}/concurrencyincoming", {"concurrencyincoming-missing"}
+    ),
+    "no number": Mistake(
+        f"echo many > {CONTROL}/concurrencyincoming",
+        {"concurrencyincoming-bad", "control-not-reread"},
+    ),
+    "comment": Mistake(
+        f"echo '20 # at once' > {CONTROL}/concurrencyincoming",
+        {"control-comment", "concurrencyincoming-bad", "control-not-reread"},
+    ),
+    "no me": Mistake(f"rm {CONTROL}/me", {"me-missing"}),
+    "me without a domain": Mistake(
+        f"echo foobar > {CONTROL}/me", {"me-no-domain", "control-not-reread"}
+    ),
+    "no rcpthosts": Mistake(f"rm {CONTROL}/rcpthosts", {"rcpthosts-missing"}),
+    "blank before a name": Mistake(
+        f"sed -i 's/^/ /' {CONTROL}/rcpthosts",
+        {"control-blank", "rcpthosts-incomplete"},
+    ),
+    "CRLF": Mistake(f"sed -i 's/$/\\r/' {CONTROL}/locals", {"control-cr"}),
+    "unreadable control file": Mistake(
+        f"chmod 600 {CONTROL}/rcpthosts", {"control-unreadable"}
+    ),
+    "empty locals": Mistake(f": > {CONTROL}/locals", {"locals-lack-me"}),
+    "virtual domain not in rcpthosts": Mistake(
+        f"echo virt.example:dave > {CONTROL}/virtualdomains",
+        {"rcpthosts-incomplete"},
+        f"rm {CONTROL}/virtualdomains; sed -i /virt/d {CONTROL}/rcpthosts",
+    ),
+    "local and virtual": Mistake(
+        f"echo virt.example:dave > {CONTROL}/virtualdomains; for f in locals rcpthosts;"
+        f" do echo virt.example >> {CONTROL}/$f; done",
+        {"local-and-virtual"},
+        f"rm {CONTROL}/virtualdomains; sed -i /virt/d {CONTROL}/rcpthosts",
+    ),
+    # Rules.
+    "no cdb": Mistake("rm /etc/tcp.smtp.cdb", {"rules-cdb-missing"}),
+    "no rules at all": Mistake("rm /etc/tcp.smtp*", {"rules-cdb-missing"}),
+    "unreadable cdb": Mistake("chmod 600 /etc/tcp.smtp.cdb", {"rules-cdb-unreadable"}),
+    "old cdb": Mistake(
+        "echo 10.:allow >> /etc/tcp.smtp",
+        {"rules-cdb-old"},
+        "sed -i /^10/d /etc/tcp.smtp; qmailctl cdb",
+    ),
+    "broken cdb": Mistake(
+        "head -c 3000 /dev/urandom > /etc/tcp.smtp.cdb", {"rules-cdb-broken"}
+    ),
+    "bad rule": Mistake(
+        "echo 10.:perhaps >> /etc/tcp.smtp",
+        {"rules-bad-line", "rules-cdb-old"},
+        "sed -i /10/d /etc/tcp.smtp; qmailctl cdb",
+    ),
+    "relay for all": Mistake(
+        "echo ':allow,RELAYCLIENT=\"\"' >> /etc/tcp.smtp; qmailctl cdb",
+        {"relay-for-all"},
+        "sed -i /:allow,R.*:allow/d /etc/tcp.smtp; sed -i '/^# :/d' /etc/tcp.smtp;"
+        " qmailctl cdb",
+    ),
+    # Owners and modes.
+    "queue directory of root's": Mistake(f"chown root {QUEUE}/mess/5", {"wrong-owner"}),
+    "wrong group": Mistake(f"chgrp root {QUEUE}/lock/tcpto", {"wrong-group"}),
+    "wrong mode": Mistake("chmod 700 /var/qmail/bin/qmail-smtpd", {"wrong-mode"}),
+    "chmod -R": Mistake("chmod -R 777 /var/qmail/queue", {"wrong-mode"}),
+    "alias without its mode": Mistake("chmod g-s /var/qmail/alias", {"wrong-mode"}),
+    "setgid where none is": Mistake("chmod g+s /var/qmail/queue/pid", {"wrong-mode"}),
+    "no boot scripts": Mistake("rm -r /var/qmail/boot", {"path-missing"}),
+    "no svstat": Mistake("rm /command/svstat", {"path-missing"}),
+    "a directory for a file": Mistake(
+        "rm /var/qmail/boot/home; mkdir /var/qmail/boot/home",
+        {"wrong-type"},
+        "rmdir /var/qmail/boot/home.wrong",
+    ),
+    "no user": Mistake("userdel qmailp", {"user-missing"}),
+    "user in another group": Mistake("usermod -g qmail qmailp", {"user-wrong-group"}),
+    # Scripts, logs, services.
+    "run not executable": Mistake(
+        "chmod 644 /var/qmail/supervise/qmail-smtpd/run", {"script-not-executable"}
+    ),
+    "run with CRLF": Mistake(
+        "sed -i 's/$/\\r/' /var/qmail/supervise/qmail-send/log/run", {"script-cr"}
+    ),
+    "run without #!": Mistake("sed -i 1d /var/qmail/rc", {"script-no-interpreter"}),
+    "no run": Mistake(
+        "rm /var/qmail/supervise/qmail-smtpd/log/run", {"script-missing"}
+    ),
+    "log of root's": Mistake("chown root /var/log/qmail", {"log-owner"}),
+    "current of root's": Mistake(
+        "chown root /var/log/qmail/smtpd/current", {"log-owner"}
+    ),
+    "no log": Mistake(NO_LOG, {"log-missing", "service-stopped"}),
+    "not linked": Mistake("rm /service/qmail-smtpd", {"service-missing"}),
+    "svscan not running": Mistake(END_ALL, {"svscan-missing", "service-unsupervised"}),
+    "down file": Mistake("touch /service/qmail-smtpd/down", {"service-down-file"}),
+    "qmailctl stop": Mistake("qmailctl stop", {"service-stopped"}),
+    "queue server down": Mistake("svc -d /service/qmail-queued", {"service-stopped"}),
+    "qmailctl pause": Mistake("qmailctl pause", {"service-paused"}),
+    "no socket": Mistake("rm /var/qmail/run/queued", {"queued-socket-missing"}),
+    # Aliases and users.
+    "no alias": Mistake("rm /var/qmail/alias/.qmail-postmaster", {"alias-missing"}),
+    "unreadable alias": Mistake(
+        "chmod 600 /var/qmail/alias/.qmail-root", {"alias-unreadable"}
+    ),
+    "alias that all may write": Mistake(
+        "chmod 666 /var/qmail/alias/.qmail-root", {"alias-writable"}
+    ),
+    "no Maildir": Mistake(as_dave("rm -r ~/Maildir"), {"maildir-missing"}),
+    "Maildir of root's": Mistake(
+        "rm -r ~dave/Maildir; /var/qmail/bin/maildirmake ~dave/Maildir",
+        {"maildir-owner"},
+    ),
+    "half a Maildir": Mistake(as_dave("rmdir ~/Maildir/tmp"), {"maildir-broken"}),
+    "Maildir that is an mbox": Mistake(
+        as_dave("rm -r ~/Maildir; : > ~/Maildir"),
+        {"maildir-broken"},
+        "rm ~dave/Maildir.mbox",
+    ),
+    "home that all may write": Mistake("chmod 777 ~dave", {"home-writable"}),
+    "home of root's": Mistake("chown root ~dave", {"home-owner"}),
+    # Around it.
+    "port taken": Mistake(HOLD_PORT, {"port-taken", "service-loops"}),
+    "another mailer": Mistake(
+        "cp /bin/sleep /tmp/exim4; (setsid /tmp/exim4 600 </dev/null >/dev/null 2>&1 &)",
+        {"other-mailer"},
+    ),
+    "another sendmail": Mistake(
+        "rm /usr/sbin/sendmail; cp /bin/true /usr/sbin/sendmail; cp /bin/true"
+        " /usr/lib/sendmail",
+        {"sendmail-foreign"},
+        "rm /usr/sbin/sendmail.old /usr/lib/sendmail*",
+    ),
+    "another svc": Mistake(
+        "cp /bin/true /usr/local/sbin/svc; cp /bin/true /usr/local/sbin/tcpserver",
+        {"path-foreign"},
+        "rm /usr/local/sbin/*.old",
+    ),
+    "Debian's programs": Mistake(
+        "cp /bin/true /usr/bin/svok; cp /bin/true /usr/bin/tcprules",
+        {"path-foreign"},
+        "rm /usr/bin/*.old",
+    ),
+    "another softlimit": Mistake(
+        "cp /bin/true /opt/softlimit; sed -i s,/usr/local/bin/softlimit,/opt/softlimit,"
+        " /var/qmail/supervise/qmail-smtpd/run",
+        {"softlimit-foreign"},
+    ),
+    "no resolver": Mistake(": > /etc/resolv.conf", {"resolver-not-configured"}),
+    "dead resolver": Mistake(
+        "sed -i '1i nameserver 127.0.0.9' /etc/resolv.conf", {"resolver-dead"}
+    ),
+    "no PTR": Mistake(
+        f"ip addr add {ADDRESS}/32 dev lo",
+        {"no-ptr"},
+        mended_by=f"ip addr del {ADDRESS}/32 dev lo",
+    ),
+    "no IPv6": Mistake(
+        f"ip -6 addr add {ADDRESS6}/128 dev lo nodad",
+        {"ipv6-no-listener"},
+        f"ip -6 addr del {ADDRESS6}/128 dev lo",
+    ),
+    "read-only": Mistake(
+        READ_ONLY, {"disk-read-only"}, f"umount {CONTROL}; rm -r /tmp/control"
+    ),
+    # The interpreter and the code.
+    "interpreter that is private": Mistake(
+        "chmod o-rx `realpath /usr/bin/python3`", {"interpreter-private"}
+    ),
+    "interpreter that is gone": Mistake(
+        NO_PYTHON, {"interpreter-missing"}, doctor=FROM_SOURCE
+    ),
+    "runtime that is private": Mistake(
+        "chmod 700 /usr/local/lib/pyqmail", {"runtime-private"}
+    ),
+    "runtime that is gone": Mistake(
+        "rm -r /usr/local/lib/pyqmail", {"runtime-missing"}, doctor=FROM_SOURCE
+    ),
+    "runtime without its code": Mistake(
+        f"rm -r {CODE}",
+        {"runtime-missing"},
+        "rm -r /usr/local/lib/pyqmail/*.broken",
+        doctor=FROM_SOURCE,
+    ),
+    "runtime without a library": Mistake(
+        f"rm -r {CODE}/dns",
+        {"runtime-broken"},
+        "rm -r /usr/local/lib/pyqmail/*.broken",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def patient(installed_server: GuideServer) -> Iterator[GuideServer]:
+    """A server with nothing wrong; the guide leaves DNS and sendmail to its reader."""
+    server = installed_server
+    server.root.write("/tmp/named.py", NAME_SERVER)
+    named = server.root.start("exec python3 /tmp/named.py")
+    server.until(lambda: server.path("/tmp/named").exists(), "the name server")
+    server.run("cp /etc/resolv.conf /tmp/resolv.conf; rm /etc/resolv.conf")
+    server.run("echo nameserver 127.0.0.1 > /etc/resolv.conf")
+    # Users that the machine itself may have.
+    server.run(
+        "cp /etc/passwd /etc/shadow /tmp; sed -i '/^[^:]*:[^:]*:[1-9][0-9]\\{3\\}:"
+        ".*sh$/{/^dave/!d}' /etc/passwd"
+    )
+    yield server
+    server.run("cp /tmp/resolv.conf /etc/resolv.conf; rm -f /usr/sbin/sendmail")
+    named.kill()
+    named.wait(20)
+
+
+@pytest.fixture
+def healthy(server: GuideServer, patient: GuideServer) -> GuideServer:
+    """Nothing is wrong before a mistake is made."""
+    server.run("ln -sf /var/qmail/bin/sendmail /usr/sbin/sendmail")
+    server.until(lambda: consult(server) == [], "a healthy server")
+    return server
+
+
+def consult(server: GuideServer, doctor: str = DOCTOR) -> list[dict[str, str]]:
+    """What the doctor says; its exit status agrees."""
+    done = server.run(doctor, check=False, seconds=100)
+    assert done.stderr == "", done.stderr
+    found: list[dict[str, str]] = json.loads(done.stdout)
+    assert done.returncode == bool(found), done
+    return found
+
+
+def heal(
+    server: GuideServer, found: list[dict[str, str]], doctor: str
+) -> list[dict[str, str]]:
+    """Do all that the doctor says, and ask again."""
+    for each in dict.fromkeys(one["try"] for one in found):
+        server.run(each, check=False, seconds=100, env={"WHEELS": str(WHEELS)})
+    return consult(server, doctor)
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistake_is_found_and_mended_by_its_own_command(
+    healthy: GuideServer, name: str
+) -> None:
+    server, mistake = healthy, MISTAKES[name]
+    server.run(mistake.made_by)
+    try:
+        found = consult(server, mistake.doctor)
+        assert {each["code"] for each in found} == mistake.codes, found
+        said = list(found)
+        for _ in range(ROUNDS):
+            if mistake.mended_by:
+                server.run(mistake.mended_by)
+            found = heal(server, found, mistake.doctor)
+            said += found
+            if not found:
+                break
+        assert found == [], said
+        if mistake.doctor != DOCTOR:
+            assert consult(server) == []
+    finally:
+        server.run(mistake.tidied_by)
+
+
+def test_guide_as_printed_has_a_trap_and_leaves_sendmail_out(
+    healthy: GuideServer,
+) -> None:
+    server = healthy
+    server.default_delivery("./Maildir")
+    server.run("rm /usr/sbin/sendmail")
+    found = consult(server)
+    assert [each["code"] for each in found] == [
+        "defaultdelivery-mbox",
+        "sendmail-missing",
+    ]
+    assert heal(server, found, DOCTOR) == []
+    assert server.read(f"{CONTROL}/defaultdelivery") == "./Maildir/\n"
+
+
+def test_doctor_shows_three_lines_and_no_colour_in_a_pipe(healthy: GuideServer) -> None:
+    healthy.run("chown root /var/log/qmail")
+    try:
+        done = healthy.run("pyqmail doctor", check=False)
+    finally:
+        healthy.run("chown qmaill /var/log/qmail")
+    assert done.stdout == (
+        "! /var/log/qmail has wrong owner, should be qmaill [log-owner]\n"
+        "  multilog runs as qmaill and cannot write there.\n"
+        "...try: chown qmaill /var/log/qmail\n"
+    )
+    assert done.returncode == 1
+    done = healthy.run("pyqmail doctor")
+    assert done.stdout == "The doctor finds nothing wrong.\n"
+
+
+def test_doctor_of_the_source_says_the_same(healthy: GuideServer) -> None:
+    assert consult(healthy, FROM_SOURCE) == []
+    done = healthy.run(f"cd {SOURCE} && make --no-print-directory doctor")
+    assert done.stdout == "The doctor finds nothing wrong.\n"
+
+
+def test_not_root_is_told_what_only_root_can_see(healthy: GuideServer) -> None:
+    done = healthy.run("su dave -c '/usr/local/bin/pyqmail doctor'", check=False)
+    assert done.returncode == 0, done.stdout
+    assert "doctor: not root, so not looked at: home, " in done.stderr
+    assert "sudo pyqmail doctor" in done.stderr
+
+
+def test_doctor_changes_nothing(healthy: GuideServer) -> None:
+    look = (
+        "find /var/qmail /etc /service/ /home /command -not -path '*/supervise/*'"
+        " -printf '%p %m %U %G %T@ %C@ %i %l\\n' | sort"
+    )
+    before = healthy.run(look).stdout
+    consult(healthy)
+    assert healthy.run(look).stdout == before
+    assert guide_script("rc") in healthy.read("/var/qmail/rc").encode()

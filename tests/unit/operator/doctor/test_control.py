@@ -1,0 +1,308 @@
+"""The doctor on accounts and control files: found with its command, else silent."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from qmail.operator.doctor.accounts import check_accounts
+from qmail.operator.doctor.control import check_control, check_domains, check_reread
+from tests.unit.operator.doctor.scene import HOST, Scene
+
+C = "/var/qmail/control"
+RESTART = "svc -t /service/qmail-send"
+REREAD = "svc -h /service/qmail-send"
+
+
+@pytest.mark.parametrize("check", [check_accounts, check_control, check_domains])
+def test_nothing_is_wrong_at_first(scene: Scene, check: object) -> None:
+    assert scene.found(check) == []  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("user", ["alias", "qmailq"])
+def test_missing_user_is_found(scene: Scene, user: str) -> None:
+    def account(name: str) -> object:
+        if name == user:
+            raise KeyError(name)
+        return scene.account(name)
+
+    scene.change(getpwnam=account)
+    group = {"alias": "nofiles", "qmailq": "qmail"}[user]
+    ((code, remedy),) = scene.found(check_accounts)
+    assert code == "user-missing"
+    assert remedy.startswith(f"useradd {user} -g {group} -d /var/qmail")
+
+
+def test_missing_groups_are_found(scene: Scene) -> None:
+    def no_group(name: str) -> object:
+        raise KeyError(name)
+
+    scene.change(getgrnam=no_group)
+    assert scene.found(check_accounts) == [
+        ("group-missing", "groupadd qmail"),
+        ("group-missing", "groupadd nofiles"),
+    ]
+
+
+def test_user_in_another_group_is_found(scene: Scene) -> None:
+    import pwd
+
+    def account(name: str) -> pwd.struct_passwd:
+        gid = scene.gid + (name == "qmails")
+        return pwd.struct_passwd((name, "x", 1, gid, "", "/", "/bin/false"))
+
+    scene.change(getpwnam=account)
+    assert scene.found(check_accounts) == [
+        ("user-wrong-group", "usermod -g qmail qmails")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code", "remedy"),
+    [
+        ("me", "", "me-missing", None),
+        ("me", None, "me-missing", None),
+        ("me", "foobar\n", "me-no-domain", None),
+        (
+            "concurrencyincoming",
+            None,
+            "concurrencyincoming-missing",
+            f"echo 20 > {C}/concurrencyincoming",
+        ),
+        *(
+            (
+                "concurrencyincoming",
+                f"{bad}\n",
+                "concurrencyincoming-bad",
+                f"echo 20 > {C}/concurrencyincoming && svc -t /service/qmail-smtpd",
+            )
+            for bad in ("many", "0", "-1", "2 0", "9" * 40)
+        ),
+        (
+            "defaultdelivery",
+            None,
+            "defaultdelivery-missing",
+            f"echo ./Maildir/ > {C}/defaultdelivery && {RESTART}",
+        ),
+        (
+            "defaultdelivery",
+            "./Maildir\n",
+            "defaultdelivery-mbox",
+            f"sed -i 's,^\\./Maildir[[:space:]]*$,./Maildir/,' {C}/defaultdelivery"
+            f" && {RESTART}",
+        ),
+        ("rcpthosts", f"{HOST}\r\n", "control-cr", f"sed -i 's/\\r$//' {C}/rcpthosts"),
+        (
+            "queuelifetime",
+            "100 # short\n",
+            "control-comment",
+            f"sed -i -e 's/[[:blank:]]*#.*//' -e '/^$/d' {C}/queuelifetime",
+        ),
+        (
+            "helohost",
+            " a.example\n",
+            "control-blank",
+            f"sed -i -e 's/^[[:blank:]]*//' -e 's/[[:blank:]]*$//' {C}/helohost",
+        ),
+        (
+            "me",
+            f"{HOST} \n",
+            "control-blank",
+            f"sed -i -e 's/^[[:blank:]]*//' -e 's/[[:blank:]]*$//' {C}/me",
+        ),
+        (
+            "rcpthosts",
+            f"{HOST} # ours\n",
+            "control-blank",
+            f"sed -i -e '/^#/b' -e 's/[[:blank:]]*#.*//' -e 's/[[:blank:]]//g'"
+            f" {C}/rcpthosts",
+        ),
+    ],
+)
+def test_control_file_is_found(
+    scene: Scene, name: str, content: str | None, code: str, remedy: str | None
+) -> None:
+    if content is None:
+        (scene.control / name).unlink()
+    else:
+        scene.put(f"var/qmail/control/{name}", content)
+    ((found, command),) = scene.found(check_control)
+    assert found == code
+    if remedy is None:
+        # It depends on the host name of this machine.
+        assert command.startswith("echo ")
+        assert f" > {C}/{name}" in command
+    else:
+        assert command == remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("defaultdelivery", "./Mailbox\n"),
+        ("defaultdelivery", "|dot-forward .forward\n./Mailbox\n"),
+        ("defaultdelivery", "./Maildir/  \n"),
+        ("defaultdelivery", "&dave\n"),
+        ("smtpgreeting", f" {HOST} # hello\n"),
+        ("bouncefrom", "a#b \n"),
+        ("rcpthosts", f"# a comment\n{HOST}  \n"),
+        ("signatures", " a file of the operator's # own\n"),
+        ("virtualdomains", "a.example:dave with blanks\n"),
+        ("concurrencyincoming", "1"),
+    ],
+)
+def test_what_is_right_is_not_found(scene: Scene, name: str, content: str) -> None:
+    scene.put(f"var/qmail/control/{name}", content)
+    assert scene.found(check_control) == []
+
+
+def test_any_mailbox_that_is_a_directory_is_found(scene: Scene) -> None:
+    (scene.root / "home/dave/mail").mkdir()
+    scene.put("var/qmail/control/defaultdelivery", "|prog\n./mail\n")
+    ((code, remedy),) = scene.found(check_control)
+    assert code == "defaultdelivery-mbox"
+    assert "'s,^\\./mail[[:space:]]*$,./mail/,'" in remedy
+
+
+def test_unreadable_file_is_found(scene: Scene) -> None:
+    (scene.control / "locals").chmod(0o600)
+    assert scene.found(check_control) == [
+        ("control-unreadable", f"chmod 644 {C}/locals")
+    ]
+
+
+@pytest.mark.parametrize("garbage", [b"\xff\0" * 500, b"", b"\r", b"\n\n#", b" "])
+@pytest.mark.parametrize(
+    "name", ["me", "locals", "virtualdomains", "defaultdelivery", "rcpthosts"]
+)
+def test_garbage_is_no_crash(scene: Scene, name: str, garbage: bytes) -> None:
+    scene.put(f"var/qmail/control/{name}", garbage)
+    for check in (check_control, check_domains):
+        for code, remedy in scene.found(check):
+            assert code
+            assert remedy.isprintable()
+
+
+def test_fifo_is_not_waited_for(scene: Scene) -> None:
+    (scene.control / "me").unlink()
+    os.mkfifo(scene.control / "me")
+    with pytest.raises(OSError, match="not a regular file"):
+        scene.found(check_control)
+
+
+def write_domains(scene: Scene, locals_: str, virtual: str, rcpthosts: str) -> None:
+    scene.put("var/qmail/control/locals", locals_)
+    scene.put("var/qmail/control/virtualdomains", virtual)
+    scene.put("var/qmail/control/rcpthosts", rcpthosts)
+
+
+@pytest.mark.parametrize(
+    ("locals_", "virtual", "rcpthosts", "expected"),
+    [
+        (
+            "other.example\n",
+            "",
+            "other.example\n",
+            [("locals-lack-me", f"echo {HOST} >> {C}/locals && {REREAD}")],
+        ),
+        (
+            f"{HOST}\n",
+            "v.example:dave\n",
+            HOST,
+            [
+                (
+                    "rcpthosts-incomplete",
+                    f"{{ echo; echo v.example; }} >> {C}/rcpthosts",
+                )
+            ],
+        ),
+        (
+            f"{HOST}\nV.example\n",
+            "v.example:dave\n",
+            f"{HOST}\nv.example\n",
+            [
+                (
+                    "local-and-virtual",
+                    f"sed -i '/^v\\.example[[:space:]]*$/Id' {C}/locals && {REREAD}",
+                )
+            ],
+        ),
+        (
+            f"{HOST}\n",
+            f"{HOST}:dave\n",
+            f"{HOST}\n",
+            [
+                (
+                    "local-and-virtual",
+                    f"sed -i '/^foobar\\.example\\.com:/Id' {C}/virtualdomains"
+                    f" && {REREAD}",
+                )
+            ],
+        ),
+        (
+            f"{HOST}\n",
+            "v.example:dave\nann@w.example:ann\n.x.example:x\nno.example:\n",
+            f"{HOST}\n",
+            [
+                ("rcpthosts-incomplete", f"echo {name} >> {C}/rcpthosts")
+                for name in ("v.example", "w.example", ".x.example")
+            ],
+        ),
+        (f"{HOST}\n", "a.v.example:dave\n", f"{HOST}\n.v.example\n", []),
+        (f"{HOST}\nlocalhost\n", "", f"{HOST.upper()}\n", []),
+    ],
+)
+def test_domains_contradict_each_other(
+    scene: Scene,
+    locals_: str,
+    virtual: str,
+    rcpthosts: str,
+    expected: list[tuple[str, str]],
+) -> None:
+    write_domains(scene, locals_, virtual, rcpthosts)
+    assert scene.found(check_domains) == expected
+
+
+def test_missing_rcpthosts_is_made_of_the_local_domains(scene: Scene) -> None:
+    write_domains(scene, f"{HOST}\nlocalhost\n", "v.example:dave\n", "")
+    (scene.control / "rcpthosts").unlink()
+    assert scene.found(check_domains) == [
+        (
+            "rcpthosts-missing",
+            f"printf '%s\\n' {HOST} v.example > {C}/rcpthosts",
+        )
+    ]
+
+
+def test_morercpthosts_counts(scene: Scene) -> None:
+    write_domains(scene, f"{HOST}\n", "v.example:dave\n", f"{HOST}\n")
+    scene.put("var/qmail/control/morercpthosts", "v.example\n")
+    assert scene.found(check_domains) == []
+    (scene.control / "morercpthosts").unlink()
+    scene.put("var/qmail/control/morercpthosts.cdb", b"")
+    assert scene.found(check_domains) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "service"),
+    [
+        ("defaultdelivery", "qmail-send"),
+        ("bouncefrom", "qmail-send"),
+        ("concurrencyincoming", "qmail-smtpd"),
+        ("locals", None),
+        ("rcpthosts", None),
+    ],
+)
+def test_file_that_is_newer_than_its_service_is_found(
+    scene: Scene, name: str, service: str | None
+) -> None:
+    for path in scene.control.iterdir():
+        os.utime(path, (0, time.time() - 5000))
+    assert scene.found(check_reread) == []
+    scene.put(f"var/qmail/control/{name}", "1\n")
+    expected = [("control-not-reread", f"svc -t /service/{service}")]
+    assert scene.found(check_reread) == (expected if service else [])
+    scene.unsupervised()
+    assert scene.found(check_reread) == []

@@ -1,0 +1,135 @@
+"""The doctor on DNS: servers that answer, fail, or are not there."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterator
+
+import pytest
+
+from qmail.operator.doctor import dns
+from qmail.operator.doctor.dns import check_dns, decode, encode
+from qmail.operator.doctor.network import check_ip6
+from tests.support.dnsserver import DnsServer, Zone
+from tests.unit.operator.doctor.scene import HOST, Scene
+
+ADDRESS = "1.2.3.4"
+PTR = ("4.3.2.1.in-addr.arpa.", "PTR")
+ADDRESS6 = "2600::1"
+PTR6 = ("1." + "0." * 27 + "0.0.6.2.ip6.arpa.", "PTR")
+CONF = "/etc/resolv.conf"
+
+
+@pytest.fixture
+def zone(scene: Scene) -> Iterator[Zone]:
+    """What a server answers that resolv.conf names."""
+    zone: Zone = {(f"{HOST}.", "MX"): ["10 mail.example."]}
+    server = DnsServer(zone)
+    scene.change(dns_port=server.port)
+    scene.put(CONF[1:], "# by hand\nnameserver 127.0.0.1\n")
+    yield zone
+    server.close()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dns, "TRY_SECONDS", 0.05)
+
+
+def test_server_that_answers(scene: Scene, zone: Zone) -> None:
+    assert scene.found(check_dns) == []
+
+
+@pytest.mark.parametrize("content", [None, "", "search example\nnameserver\n"])
+def test_no_server_is_named(scene: Scene, content: str | None, quick: None) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        scene.change(dns_port=silent.getsockname()[1])
+        if content is not None:
+            scene.put(CONF[1:], content)
+        assert scene.found(check_dns) == [
+            ("resolver-not-configured", f"echo nameserver ADDRESS >> {CONF}")
+        ]
+
+
+def test_server_of_this_machine_is_proposed(scene: Scene, zone: Zone) -> None:
+    scene.put(CONF[1:], "")
+    assert scene.found(check_dns) == [
+        ("resolver-not-configured", f"echo nameserver 127.0.0.1 >> {CONF}")
+    ]
+
+
+def test_dead_server_beside_one_that_lives(scene: Scene, zone: Zone) -> None:
+    scene.put(CONF[1:], "nameserver 127.0.0.9\nnameserver 127.0.0.1\n")
+    script = r"'/^nameserver[[:blank:]]*127\.0\.0\.9[[:blank:]]*$/d'"
+    assert scene.found(check_dns) == [("resolver-dead", f"sed -i {script} {CONF}")]
+
+
+def test_silent_server(scene: Scene, zone: Zone, quick: None) -> None:
+    zone[f"{HOST}.", "SILENT"] = zone[".", "SILENT"] = []
+    script = "'s/^nameserver[[:blank:]].*/nameserver ADDRESS/'"
+    assert scene.found(check_dns) == [("resolver-dead", f"sed -i {script} {CONF}")]
+
+
+def test_server_that_fails(scene: Scene, zone: Zone) -> None:
+    zone[f"{HOST}.", "RCODE"] = ["SERVFAIL"]
+    assert scene.found(check_dns) == []
+    zone[".", "RCODE"] = ["REFUSED"]
+    assert scene.codes(check_dns) == ["resolver-failing"]
+
+
+def test_garbage_in_resolv_conf(scene: Scene, zone: Zone) -> None:
+    scene.put(CONF[1:], b"nameserver \xff;rm\nnameserver 127.0.0.1\n")
+    ((code, _),) = scene.found(check_dns)
+    assert code == "resolver-dead"
+
+
+def test_address_without_a_name(scene: Scene, zone: Zone) -> None:
+    packed = frozenset(
+        map(socket.inet_aton, (ADDRESS, "127.0.0.1", "10.0.0.1", "0.0.0.0"))
+    )
+    scene.change(own_addresses=lambda: packed)
+    scene.put("proc/net/if_inet6", f"2600{'0' * 27}1 02 40 00 80 eth0\n")
+    assert scene.found(check_dns) == [
+        ("no-ptr", f"dig +short -x {ADDRESS}"),
+        ("no-ptr", f"dig +short -x {ADDRESS6}"),
+    ]
+    zone[PTR] = zone[PTR6] = [f"{HOST}."]
+    assert scene.found(check_dns) == []
+    del zone[PTR]
+    zone[PTR[0], "RCODE"] = ["SERVFAIL"]
+    assert scene.found(check_dns) == []
+
+
+def test_name_with_an_ipv6_address_wants_a_listener(scene: Scene, zone: Zone) -> None:
+    assert scene.found(check_ip6) == []
+    zone[f"{HOST}.", "AAAA"] = ["2001:db8::1"]
+    (finding,) = check_ip6(scene.machine)
+    assert finding.code == "ipv6-no-listener"
+    assert finding.what.startswith(f"{HOST} has the address 2001:db8::1 in DNS, but ")
+
+
+@pytest.mark.parametrize("cut", range(0, 45, 4))
+def test_reply_that_is_cut_is_no_answer(cut: int) -> None:
+    record = b"\xc0\x0c" + struct.pack("!HHIH", 28, 1, 60, 16) + bytes(15) + b"\1"
+    head = struct.pack("!6H", 7, 0x8180, 1, 1, 0, 0)
+    reply = head + encode("a.b", 28, 7)[12:] + record
+    whole = decode(reply, 28, 7)
+    assert whole is not None
+    assert (whole.code, whole.count, whole.addresses) == (0, 1, ["::1"])
+    assert decode(reply, 28, 8) is None
+    assert decode(reply[:cut], 28, 7) is None
+
+
+def test_reply_with_more_than_fits_is_not_empty() -> None:
+    head = struct.pack("!6H", 7, 0x8380, 1, 0, 0, 0)
+    answer = decode(head + encode("a.b", 12, 7)[12:], 12, 7)
+    assert answer is not None
+    assert answer.count == 1
+
+
+@pytest.mark.parametrize("name", ["x" * 64, "a." * 200])
+def test_name_that_can_be_none_is_not_asked(name: str) -> None:
+    with pytest.raises(ValueError):
+        encode(name, 1, 1)

@@ -1,0 +1,375 @@
+"""The doctor on interpreter, runtime, sendmail, PATH, softlimit, users, disk and clock."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytools.process import launcher
+from qmail.operator import interpreter
+from qmail.operator.doctor.disk import check_clock, check_disk, of_file_system
+from qmail.operator.doctor.people import check_aliases, check_users
+from qmail.operator.doctor.programs import (
+    check_interpreter,
+    check_path,
+    check_sendmail,
+    check_softlimit,
+)
+from qmail.operator.doctor.tree import check_programs
+from tests.unit.operator.doctor.scene import Check, Scene
+
+SETUP = "cd /src && make setup check"
+SVC = "/usr/local/bin/svc"
+
+
+@pytest.fixture(autouse=True)
+def _public(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The interpreter of the tests may lie in anybody's home."""
+    monkeypatch.setattr(interpreter, "hidden_by", lambda path: None)
+    monkeypatch.setattr(interpreter, "changeable_at", lambda path: None)
+
+
+def install(
+    scene: Scene, name: str, python: str = sys.executable, code: str | None = None
+) -> Path:
+    """A launcher in /usr/local/bin."""
+    path = scene.root / "usr/local/bin" / name
+    path.write_bytes(
+        launcher.render(
+            name.encode(), b"/var/qmail", python, None if code is None else [code]
+        )
+    )
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize(
+    "check",
+    [check_interpreter, check_sendmail, check_path, check_softlimit, check_clock]
+    + [check_aliases],
+)
+def test_nothing_is_wrong_at_first(scene: Scene, check: Check) -> None:
+    install(scene, "svc")
+    install(scene, "softlimit")
+    assert scene.found(check) == []
+
+
+def test_interpreter_is_gone(scene: Scene) -> None:
+    install(scene, "svc", "/usr/bin/python3.99")
+    install(scene, "svok", "/usr/bin/python3.99")
+    assert scene.found(check_interpreter) == [("interpreter-missing", SETUP)]
+
+
+@pytest.mark.parametrize(
+    ("part", "remedy"),
+    [
+        ("/opt/py", "chmod o+rx /opt/py"),
+        ("/root", "cd /src && PYTHON=/usr/bin/python3 make setup check"),
+        ("/home/joe", "cd /src && PYTHON=/usr/bin/python3 make setup check"),
+    ],
+)
+def test_interpreter_or_code_is_private(
+    scene: Scene, part: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(scene, "svc")
+    for is_code, code in ((False, "interpreter-private"), (True, "runtime-private")):
+        monkeypatch.setattr(
+            interpreter,
+            "hidden_by",
+            lambda path, is_code=is_code: (
+                part * (path.endswith("/.") == is_code) or None
+            ),
+        )
+        assert scene.found(check_interpreter) == [(code, remedy)]
+
+
+def test_interpreter_can_be_changed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(scene, "svc")
+    monkeypatch.setattr(interpreter, "changeable_at", lambda path: "/opt/x y")
+    assert scene.found(check_interpreter) == [
+        ("interpreter-changeable", "chown root '/opt/x y' && chmod go-w '/opt/x y'")
+    ]
+
+
+def test_interpreter_does_not_run(scene: Scene) -> None:
+    python = scene.put("usr/bin/python", "#!/bin/sh\necho no libpython >&2\nexit 3\n")
+    python.chmod(0o755)
+    install(scene, "svc", str(python))
+    (finding,) = check_interpreter(scene.machine)
+    assert (finding.code, finding.remedy) == ("interpreter-broken", SETUP)
+    assert finding.what.endswith("which does not run: no libpython")
+
+
+def test_runtime_is_gone_or_broken(scene: Scene) -> None:
+    code = scene.root / "usr/local/lib/pyqmail/1/lib"
+    install(scene, "svc", code=str(code))
+    assert scene.found(check_interpreter) == [("runtime-missing", SETUP)]
+    broken = "/usr/local/lib/pyqmail/1"
+    code.parent.mkdir(parents=True)
+    assert scene.found(check_interpreter) == [
+        ("runtime-missing", f"mv {broken} {broken}.broken && {SETUP}")
+    ]
+    code.mkdir()
+    assert scene.found(check_interpreter) == [
+        ("runtime-broken", f"mv {broken} {broken}.broken && {SETUP}")
+    ]
+
+
+def test_launcher_of_garbage_is_no_crash(scene: Scene) -> None:
+    path = install(scene, "svc")
+    path.write_bytes(b"#!/x y\nimport sys\nsys.path[:0] = [oops]\n")
+    assert scene.found(check_interpreter) == []
+
+
+def test_programs_of_two_versions(scene: Scene) -> None:
+    for name in ("svc", "svok", "svstat"):
+        install(scene, name)
+    install(scene, "tcpserver", code="/elsewhere")
+    found = scene.found(check_programs)
+    assert ("program-version", SETUP) in found
+    assert ("path-missing", SETUP) in found
+
+
+def test_sendmail_of_another(scene: Scene) -> None:
+    link = "/usr/sbin/sendmail"
+    (scene.root / link[1:]).unlink()
+    scene.put(link[1:], "")
+    ((code, remedy),) = scene.found(check_sendmail)
+    assert code == "sendmail-foreign"
+    make = f"ln -s /var/qmail/bin/sendmail {link}"
+    assert remedy == f"mv -T {link} {link}.old && {make}"
+    (scene.root / link[1:]).unlink()
+    assert scene.found(check_sendmail) == [("sendmail-missing", make)]
+
+
+def test_sendmail_that_dangles(scene: Scene) -> None:
+    (scene.root / "usr/lib").mkdir()
+    (scene.root / "usr/lib/sendmail").symlink_to("/etc/alternatives/gone")
+    assert scene.codes(check_sendmail) == ["sendmail-foreign"]
+
+
+def test_programs_before_ours_in_path(scene: Scene) -> None:
+    for name in ("svc", "tcpserver"):
+        install(scene, name)
+        scene.put(f"usr/bin/{name}", "", 0o755)
+    # The guide's qmailctl has /usr/bin before /usr/local/bin.
+    assert scene.codes(check_path) == ["path-foreign"]
+    qmailctl = scene.home / "bin/qmailctl"
+    qmailctl.write_text(qmailctl.read_text().replace("\nPATH=", "\nNO_PATH="))
+    assert scene.found(check_path) == []
+    scene.change(search_path=f"{scene.root}/usr/bin:{scene.root}/usr/local/bin")
+    ((code, remedy),) = scene.found(check_path)
+    assert code == "path-foreign"
+    assert remedy.startswith("cd /usr/bin && for p in ")
+    info = "var/lib/dpkg/info"
+    base = scene.root / "usr/bin"
+    scene.put(f"{info}/daemontools.list", f"/.\n{base}/svc\n{base}/svstat\n")
+    scene.put(f"{info}/ucspi-tcp:amd64.list", f"{base}/tcpserver\n")
+    assert scene.found(check_path) == [
+        ("path-foreign", "apt-get remove daemontools ucspi-tcp")
+    ]
+
+
+def test_softlimit_of_another_kind(scene: Scene) -> None:
+    run = scene.home / "supervise/qmail-smtpd/run"
+    text = run.read_text()
+    own = f"{scene.root}/usr/local/bin/softlimit"
+    assert own in text
+    foreign = scene.put("usr/bin/softlimit", b"\x7fELF", 0o755)
+    install(scene, "softlimit")
+    run.write_text(text.replace(own, str(foreign)))
+    ((code, remedy),) = scene.found(check_softlimit)
+    assert code == "softlimit-foreign"
+    change = "s,/usr/bin/softlimit,/usr/local/bin/softlimit,"
+    assert f"sed -i {change} /service/qmail-smtpd/run && svc -t " in remedy
+    for enough in ("50000000", "9" * 12):
+        run.write_text(
+            text.replace(own, str(foreign)).replace("-m 5000000", f"-m {enough}")
+        )
+        assert scene.found(check_softlimit) == []
+
+
+def dave(scene: Scene, **fields: object) -> None:
+    """dave, with another uid than the test's where that is asked for."""
+    user = {"name": "dave", "uid": scene.uid or 1000, "shell": "/bin/sh", **fields}
+    scene.dave = pwd.struct_passwd(
+        (user["name"], "x", user["uid"], 1000, "", "/home/dave", user["shell"])
+    )
+
+
+@pytest.fixture
+def home(scene: Scene) -> Path:
+    """dave's home, his own."""
+    path = scene.root / "home/dave"
+    if os.geteuid() == 0:
+        os.chown(path, 1000, 1000)
+    dave(scene)
+    return path
+
+
+def give(path: Path) -> None:
+    """Make it dave's."""
+    if os.geteuid() == 0:
+        os.chown(path, 1000, 1000, follow_symlinks=False)
+
+
+def maildir(home: Path, parts: tuple[str, ...] = ("tmp", "new", "cur")) -> Path:
+    path = home / "Maildir"
+    path.mkdir()
+    give(path)
+    for part in parts:
+        (path / part).mkdir()
+        give(path / part)
+    return path
+
+
+def test_user_with_a_maildir(scene: Scene, home: Path) -> None:
+    maildir(home)
+    assert scene.found(check_users) == []
+
+
+def test_user_without_a_maildir(scene: Scene, home: Path) -> None:
+    assert scene.found(check_users) == [
+        (
+            "maildir-missing",
+            "su dave -s /bin/sh -c '/var/qmail/bin/maildirmake ~/Maildir'",
+        )
+    ]
+    dave(scene, shell="/usr/sbin/nologin")
+    assert scene.found(check_users) == []
+    dave(scene)
+    scene.put("home/dave/.qmail", "&ann@example.org\n")
+    assert scene.found(check_users) == []
+
+
+def test_assigned_users_are_the_operators(scene: Scene, home: Path) -> None:
+    scene.put("var/qmail/users/cdb", b"")
+    assert scene.found(check_users) == []
+
+
+@pytest.mark.parametrize("default", ["./Mailbox\n", "|procmail\n", ""])
+def test_no_maildir_is_asked_for(scene: Scene, home: Path, default: str) -> None:
+    scene.put("var/qmail/control/defaultdelivery", default)
+    assert scene.found(check_users) == []
+
+
+def test_many_users_share_a_finding(scene: Scene, home: Path) -> None:
+    scene.change(getpwall=lambda: [scene.dave] * 20)
+    found = scene.found(check_users)
+    assert [code for code, _ in found] == ["maildir-missing"] * 3
+    assert found[0][1] == (
+        f'for u in {"dave " * 7}dave; do su "$u" -s /bin/sh -c'
+        " '/var/qmail/bin/maildirmake ~/Maildir'; done"
+    )
+
+
+def test_half_a_maildir(scene: Scene, home: Path) -> None:
+    maildir(home, ("new",))
+    ((code, remedy),) = scene.found(check_users)
+    assert code == "maildir-broken"
+    place = "/home/dave/Maildir"
+    assert remedy == (f"su dave -s /bin/sh -c 'mkdir -m 700 {place}/tmp {place}/cur'")
+
+
+def test_mbox_in_the_place_of_a_maildir(scene: Scene, home: Path) -> None:
+    give(scene.put("home/dave/Maildir", "From \n"))
+    ((code, remedy),) = scene.found(check_users)
+    assert code == "maildir-broken"
+    assert "mv /home/dave/Maildir /home/dave/Maildir.mbox && " in remedy
+
+
+@pytest.mark.usefixtures("as_root")
+def test_maildir_of_roots(scene: Scene, home: Path) -> None:
+    os.chown(maildir(home) / "new", 0, 0)
+    expected = [("maildir-owner", "chown -h dave: /home/dave/Maildir/new")]
+    assert scene.found(check_users) == expected
+
+
+@pytest.mark.usefixtures("as_root")
+def test_link_of_the_users_is_looked_at_itself(scene: Scene, home: Path) -> None:
+    # SECURITY: chown must not be led to what the link names.
+    (home / "Maildir").symlink_to("/etc")
+    ((code, remedy), *_) = scene.found(check_users)
+    assert (code, remedy) == ("maildir-owner", "chown -h dave: /home/dave/Maildir")
+
+
+@pytest.mark.usefixtures("as_root")
+def test_home_of_roots_and_home_for_all(scene: Scene, home: Path) -> None:
+    maildir(home)
+    home.chmod(0o777)
+    assert scene.found(check_users) == [("home-writable", "chmod o-w /home/dave")]
+    os.chown(home, 0, 0)
+    assert scene.found(check_users) == [("home-owner", "chown dave /home/dave")]
+    dave(scene, name="bin")
+    assert scene.found(check_users) == []
+
+
+def test_user_name_of_garbage_is_quoted(scene: Scene, home: Path) -> None:
+    dave(scene, name="a;b'")
+    ((_, remedy),) = scene.found(check_users)
+    assert remedy.startswith("su 'a;b'\"'\"'' -s ")
+
+
+def test_aliases(scene: Scene) -> None:
+    alias = "/var/qmail/alias/.qmail-"
+    place = scene.home / "alias"
+    (place / ".qmail-root").unlink()
+    (place / ".qmail-abuse").unlink()
+    (place / ".qmail-postmaster").chmod(0o000)
+    (place / ".qmail-mailer-daemon").chmod(0o666)
+    assert scene.found(check_aliases) == [
+        ("alias-missing", f"echo dave > {alias}root && chmod 644 {alias}root"),
+        ("alias-unreadable", f"chmod 644 {alias}postmaster"),
+        ("alias-writable", f"chmod 644 {alias}mailer-daemon"),
+        ("alias-missing", f"ln -sf .qmail-postmaster {alias}abuse"),
+    ]
+    scene.change(getpwall=list)
+    assert scene.found(check_aliases)[0][1].startswith("echo YOU > ")
+
+
+def file_system(**fields: int) -> os.statvfs_result:
+    names = (
+        *("bsize", "frsize", "blocks", "bfree", "bavail"),
+        *("files", "ffree", "favail", "flag", "namemax"),
+    )
+    usual = {"frsize": 4096, "blocks": 1 << 20, "bavail": 1 << 19, "files": 1 << 20}
+    usual |= {"favail": 1 << 19}
+    return os.statvfs_result([{**usual, **fields}.get(name, 0) for name in names])
+
+
+@pytest.mark.parametrize(
+    ("fields", "codes"),
+    [
+        ({}, []),
+        ({"bavail": 1000}, ["disk-full"]),
+        ({"bavail": 10000}, ["disk-full"]),
+        ({"blocks": 1 << 40, "bavail": 300000}, []),
+        ({"favail": 10}, ["disk-no-inodes"]),
+        # btrfs counts no inodes.
+        ({"files": 0, "favail": 0}, []),
+        ({"flag": os.ST_RDONLY, "bavail": 0}, ["disk-read-only"]),
+    ],
+)
+def test_file_system(fields: dict[str, int], codes: list[str]) -> None:
+    found = list(of_file_system("/a b", file_system(**fields)))
+    assert [one.code for one in found] == codes
+    assert all("'/a b'" in one.remedy for one in found)
+
+
+def test_each_file_system_is_found_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = file_system(bavail=1)
+    monkeypatch.setattr(os, "statvfs", lambda path: full)
+    assert scene.codes(check_disk) == ["disk-full"]
+
+
+def test_clock(scene: Scene) -> None:
+    scene.change(now=lambda: 1e9)
+    assert scene.found(check_clock) == [("clock-behind", "timedatectl set-ntp true")]
