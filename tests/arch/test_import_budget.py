@@ -157,7 +157,8 @@ BUDGET = {
     """,
     "maildir2mbox": """
         _bisect bisect time b.durable b.locks q.local q.local.entries q.local.mailbox
-        q.local.maildirlist q.local.mbox q.local.tombox q.mail q.mail.dates
+        q.local.maildirlist q.local.mbox q.local.mboxlock q.local.tombox q.mail
+        q.mail.dates _struct struct
     """,
     "tcp-env": """
         _socket gc resource select time b.fds b.ip b.netstring b.options p.child

@@ -200,6 +200,14 @@ NOT_RUN = {
         "package/tools/dnsip '[127.0.0.1]'",
     ): "only a checkout has it; the tests of the build's tools run it",
     (
+        "pyqmail-doctor.8",
+        "pyqmail doctor",
+    ): "needs an installation; tests/guide/test_doctor.py makes one, and mistakes in it",
+    (
+        "pyqmail-doctor.8",
+        "pyqmail doctor --json | jq -r '.[].try'",
+    ): "the same; and jq is not part of every system",
+    (
         "pyqmail.8",
         "svc -d /service/qmail-send /service/qmail-queued",
     ): "needs an installation with a queue; queue check has its own tests",
