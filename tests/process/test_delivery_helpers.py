@@ -306,6 +306,18 @@ def test_tcpto_prints_hosts_with_timeouts(run: Run, table: Path) -> None:
     )
 
 
+def test_tcpto_and_tcpok_know_the_second_table(run: Run, table: Path) -> None:
+    second = table.with_name("tcpto6")
+    host = b"\x20\x01\x0d\xb8" + bytes(11) + b"\1"
+    second.write_bytes((host + b"\3" + bytes(11)).ljust(1792, b"\0"))
+    lines = run("qmail-tcpto").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == [b"192.0.2.1", b"2001:db8::1"]
+    assert lines[1].endswith(b" seconds ago; # recent timeouts: 3")
+    assert run("qmail-tcpok").returncode == 0
+    assert second.read_bytes() == bytes(1792)
+    assert run("qmail-tcpto").stdout == b""
+
+
 def test_tcpto_without_table_complains_on_stdout(run: Run, tmp_path: Path) -> None:
     done = run("qmail-tcpto")
     assert done.returncode == 111
