@@ -8,7 +8,7 @@ import os
 import posix
 import resource
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,8 +36,13 @@ def in_child(
     message: Path,
     instructions: list[tuple[bytes, bytes]],
     run_program: Callable[[bytes], int] = no_program,
+    *,
+    largest: int | None = None,
 ) -> int:
-    """Run the instructions in a child in ``home``; 0, or the exit code."""
+    """Run the instructions in a child in ``home``; 0, or the exit code.
+
+    With ``largest``, a file may have so many bytes, and whoever writes more is killed.
+    """
     pid = os.fork()
     if pid:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -46,6 +51,10 @@ def in_child(
         os.chdir(home)
         os.dup2(os.open(message, os.O_RDONLY), 0)
         os.dup2(os.open(home / "out", os.O_WRONLY | os.O_CREAT), 1)
+        if largest is not None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+            hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, hard))
         Delivery(VARIABLES, run_program, False).run(instructions)  # type: ignore[arg-type]  # kinds are literals
         status = 0
     except Exit as end:
@@ -141,47 +150,32 @@ def test_maildir_without_a_way_back_defers_only_for_what_follows(
     assert list((home / "M").rglob("box")) == []
 
 
-@pytest.fixture
-def small_files() -> Iterator[None]:
-    """Files may have 100 bytes, and whoever writes more is killed."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, before)
-
-
-def test_mailbox_over_the_limit_of_file_sizes_is_cut_back(
-    home: Path, small_files: None
-) -> None:
+def test_mailbox_over_the_limit_of_file_sizes_is_cut_back(home: Path) -> None:
     (home / "box").write_bytes(b"old\n" * 20)
-    assert in_child(home, home.parent / "message", [(b"mbox", b"./box")]) == 111
+    lines = [(b"mbox", b"./box")]
+    assert in_child(home, home.parent / "message", lines, largest=100) == 111
     text = b"Unable to write ./box: file too big. (#4.3.0)"
     assert (home / "text").read_bytes() == text
     assert (home / "box").read_bytes() == b"old\n" * 20
 
 
-def test_maildir_over_the_limit_of_file_sizes_is_left_empty(
-    home: Path, small_files: None
-) -> None:
+def test_maildir_over_the_limit_of_file_sizes_is_left_empty(home: Path) -> None:
     for name in ("tmp", "new"):
         (home / "M" / name).mkdir(parents=True)
     (home.parent / "message").write_bytes(b"body\n" * 15)
-    assert in_child(home, home.parent / "message", [(b"maildir", b"./M/")]) == 111
+    lines = [(b"maildir", b"./M/")]
+    assert in_child(home, home.parent / "message", lines, largest=100) == 111
     assert list((home / "M").glob("*/*")) == []
 
 
-def test_program_after_a_mailbox_has_the_signals_it_had(
-    home: Path, small_files: None
-) -> None:
+def test_program_after_a_mailbox_has_the_signals_it_had(home: Path) -> None:
     def look(command: bytes) -> int:
         assert signal.getsignal(signal.SIGXFSZ) == signal.SIG_DFL
         return 0
 
     (home.parent / "message").write_bytes(b"\n")
     lines = [(b"mbox", b"./box"), (b"program", b"x")]
-    assert in_child(home, home.parent / "message", lines, look) == 0
+    assert in_child(home, home.parent / "message", lines, look, largest=100) == 0
 
 
 def test_program_whose_status_is_lost_is_temporary(
