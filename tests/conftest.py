@@ -39,6 +39,8 @@ settings.load_profile(os.environ.get("PYQMAIL_HYPOTHESIS", "dev"))
 for _number in set(signal.Signals) - {signal.SIGPIPE, signal.SIGXFSZ}:
     if signal.getsignal(_number) == signal.SIG_IGN:
         signal.signal(_number, signal.SIG_DFL)
+# pytest ends its tests in order at INT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def cannot_run(reason: str) -> NoReturn:

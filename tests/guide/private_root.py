@@ -31,9 +31,20 @@ root = f"{base}/root"
 layers = f"lowerdir=/,upperdir={base}/upper,workdir={base}/work"
 sh(f"mount -t overlay overlay -o {layers} {root}")
 sh(f"mount -t proc proc {root}/proc")
-sh(f"mount --rbind /dev {root}/dev")
-for name in ("run", "tmp"):
+for name in ("dev", "run", "tmp"):
     sh(f"mount -t tmpfs -o mode=1777 tmpfs {root}/{name}")
+# Its own /dev: what root does to a name in it must not be done to the machine's.
+for name in ("null", "zero", "full", "random", "urandom", "tty"):
+    open(f"{root}/dev/{name}", "w").close()
+    sh(f"mount --bind /dev/{name} {root}/dev/{name}")
+os.symlink("/proc/self/fd", f"{root}/dev/fd")
+for number, name in enumerate(("stdin", "stdout", "stderr")):
+    os.symlink(f"fd/{number}", f"{root}/dev/{name}")
+for name in ("pts", "shm"):
+    os.mkdir(f"{root}/dev/{name}")
+sh(f"mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts {root}/dev/pts")
+os.symlink("pts/ptmx", f"{root}/dev/ptmx")
+sh(f"mount -t tmpfs -o mode=1777 tmpfs {root}/dev/shm")
 for path in extra:
     os.makedirs(root + path, exist_ok=True)
     sh(f"mount --rbind {path} {root}{path}")
