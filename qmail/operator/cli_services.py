@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from qmail.operator import servicedirs
+from qmail.operator import servicedirs, templates
 from qmail.operator.places import Places, SetupError
 from qmail.operator.servicedirs import ServiceError
 
@@ -97,9 +97,9 @@ def add(
         run = Path(directory, "run").read_text(errors="surrogateescape")
         if rules := servicedirs.missing_rules(directory, run):
             click.echo(f"There is {servicedirs.advice(rules)}")
-        click.echo(
-            f"Made {directory}.\n...to start it: ln -s {directory} {places.service}"
-        )
+        if len(kept) < len(templates.RUN_FILES):
+            click.echo(f"Made {directory}.")
+        click.echo(f"...to start it: ln -s {directory} {places.service}")
 
 
 @service.command()

@@ -32,6 +32,13 @@ GUIDES = {
     "qmail-smtpd": "The guide's: SMTP, by the rules in /etc/tcp.smtp.cdb",
 }
 """What the scripts that have the guide's bytes cannot say themselves."""
+FORMS = {
+    "address": (r"[0-9A-Za-z:._%-]+", "an IP address or a host name"),
+    "port": (r"[0-9]{1,5}|[a-z][a-z0-9-]*", "a port's number or name"),
+    "concurrency": (r"[0-9]+", "a number"),
+    "memory": (r"[0-9]+", "a number of bytes"),
+}
+"""What an answer must look like: a service that cannot start is started for ever."""
 OF_TRIALS = frozenset({"trial-sink"})
 END_SECONDS = 10
 """How long ``remove`` waits for a service before it goes on to its log."""
@@ -82,6 +89,9 @@ def answered(text: str, answers: dict[str, str]) -> str:
             )
         if "\n" in answer or "\0" in answer:
             raise ServiceError(f"{name} must be one line")
+        form, words = FORMS.get(name, (".+", "not empty"))
+        if not re.fullmatch(form, answer):
+            raise ServiceError(f"{name} must be {words}, not {answer!r}")
 
     def assignment(found: re.Match[str]) -> str:
         answer = answers.get(found[1].lower())

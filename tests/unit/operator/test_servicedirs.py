@@ -97,6 +97,12 @@ def test_answer_is_one_word_for_the_shell_whatever_is_in_it(places: Places) -> N
 @pytest.mark.parametrize(
     ("template", "name", "answers", "complaint"),
     [
+        ("pop3d", "pop3d", {"memory": "1e6"}, "must be a number of bytes"),
+        ("pop3d", "pop3d", {"concurrency": "abc"}, "must be a number"),
+        ("pop3d", "pop3d", {"concurrency": ""}, "must be a number"),
+        ("pop3d", "pop3d", {"address": "0; id"}, "must be an IP address"),
+        ("pop3d", "pop3d", {"port": "a b"}, "must be a port's number"),
+        ("pop3d", "pop3d", {"checkpassword": ""}, "must be not empty"),
         ("nosuch", "nosuch", {}, "no template nosuch"),
         ("../qmail", "x", {}, "no template"),
         ("qmtpd", "../x", {}, "no name"),
