@@ -82,8 +82,9 @@ def send_one(server: GuideServer, *recipients: str, header: str = "") -> str:
 class Load:
     """Numbered messages, many sessions at once, each sent until it is accepted.
 
-    ``accepted`` are the numbers that got a 250. ``unsure`` are those whose session was
-    lost between the final dot and the reply: they were sent again, so may come twice.
+    ``given`` are the numbers begun, ``accepted`` those that got a 250. ``unsure`` are
+    those whose session was lost between the final dot and the reply: they were sent
+    again, so may come twice.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Load:
         recipient: str = f"dave@{HOST}",
         a_second: float = 0.0,
     ) -> None:
+        self.given: set[int] = set()
         self.accepted: set[int] = set()
         self.unsure: set[int] = set()
         self.troubles: list[str] = []
@@ -104,7 +106,6 @@ class Load:
         self._began = time.monotonic()
         self._a_second = a_second
         self._lock = threading.Lock()
-        self._deadline = time.monotonic() + 90
         self._threads = [
             threading.Thread(target=self._work, daemon=True) for _ in range(sessions)
         ]
@@ -117,6 +118,12 @@ class Load:
             thread.join(100)
         assert not any(thread.is_alive() for thread in self._threads)
 
+    def stop(self) -> None:
+        """Begin no more messages; wait until those begun are sent."""
+        with self._lock:
+            self._waiting.clear()
+        self.wait()
+
     @property
     def is_running(self) -> bool:
         """True while messages are left to send."""
@@ -124,7 +131,8 @@ class Load:
 
     def _work(self) -> None:
         while (number := self._next()) is not None:
-            while number not in self.accepted and time.monotonic() < self._deadline:
+            deadline = time.monotonic() + 90
+            while number not in self.accepted and time.monotonic() < deadline:
                 self._try(number)
 
     def _next(self) -> int | None:
@@ -132,6 +140,7 @@ class Load:
             if not self._waiting:
                 return None
             number = self._waiting.pop()
+            self.given.add(number)
         if self._a_second:
             pause = self._began + number / self._a_second - time.monotonic()
             time.sleep(max(pause, 0.0))

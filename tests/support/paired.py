@@ -5,6 +5,7 @@ Pair         the same directory for both sides, the same commands, one chunk at 
 Quiet        a side is looked at when it has nothing left to do: its FIFO is empty, and
              stays so after two more bytes that mean nothing (between the two, supervise
              has reaped what had ended); no signal is on its way to the service.
+Differences  what differs is looked at again for some time before it counts.
 Signals      most services run with every signal blocked, so that the kernel keeps the
              set of those that came, and the process lives on. Nothing has to run.
 Speed        all pairs go their own way, so the second after each start costs little.
@@ -30,6 +31,8 @@ from tests.support.services import command_line, read_status
 
 BLOCKED = [signal.SIGHUP, signal.SIGINT, signal.SIGALRM, signal.SIGTERM, signal.SIGCONT]
 BARRIER = b"ZZ"
+DIFFERS_SECONDS = 2.0
+"""A difference that lasts for so long is one."""
 FORKS = """
 import posix, sys
 sys.path.insert(0, sys.argv[1])
@@ -75,8 +78,9 @@ class Side:
         self.service = service
         self.settles = settles
         self.control = -1
-        self._pid = -1
-        self._stamp = (0, 0)
+        self._known: tuple[int, tuple[int, int]] = (-1, (0, 0))
+        """The process and its stamp when the last chunk was sent."""
+        self._seen = self._known
         self._asked_again = False
 
     def is_guarded(self) -> bool:
@@ -102,6 +106,11 @@ class Side:
     def send(self, chunk: bytes) -> None:
         os.write(self.control, chunk)
         self._asked_again = False
+
+    def go_on(self, chunk: bytes) -> None:
+        """Send a chunk; what is seen next is compared with what was seen last."""
+        self._known = self._seen
+        self.send(chunk)
 
     def look(self) -> View | None:
         """What there is to see, None while something is still going on."""
@@ -143,13 +152,13 @@ class Side:
             bool(status.pid),
             status.paused,
             status.want,
-            status.pid != self._pid,
-            stamp != self._stamp,
+            status.pid != self._known[0],
+            stamp != self._known[1],
             stopped,
             # A second STOP is left over, or not, as the first one was slow or fast.
             f"{pending & ~(1 << 18):x}",
         )
-        self._pid, self._stamp = status.pid, stamp
+        self._seen = status.pid, stamp
         return view
 
     def end(self) -> None:
@@ -197,6 +206,7 @@ class Pair:
         self.run = run
         self.history = [b""]
         self.difference = ""
+        self._differs_since = 0.0
         self.sides: list[Side] = []
         self._views: list[View | None] = []
         self._script = script(self._last)
@@ -231,9 +241,15 @@ class Pair:
         if theirs is None or ours is None:
             return
         if theirs != ours:
+            # One may have been seen between taking a signal and ending from it.
+            self._differs_since = self._differs_since or time.monotonic()
+            if time.monotonic() - self._differs_since < DIFFERS_SECONDS:
+                self._views = [None, None]
+                return
             self.difference = f"originals {theirs}, ours {ours}"
             self.done = True
             return
+        self._differs_since = 0.0
         chunk = next(self._script, None)
         if chunk is None:
             self.done = True
@@ -241,7 +257,7 @@ class Pair:
         self.history.append(chunk)
         self._views = [None, None]
         for side in self.sides:
-            side.send(chunk)
+            side.go_on(chunk)
 
 
 def run_pairs(root: Path, originals: str, pairs: list[Pair], seconds: float) -> None:
