@@ -31,30 +31,33 @@ def error(text: bytes) -> bytes:
 class CommandBuffer:
     """Bytes in, commands out, however the bytes were cut."""
 
-    __slots__ = ("_at", "_buffer")
+    __slots__ = ("_buffer", "_max_line", "_searched")
 
-    def __init__(self) -> None:
-        self._buffer = b""
-        self._at = 0
+    def __init__(self, max_line: int = MAX_LINE) -> None:
+        self._buffer = bytearray()
+        self._max_line = max_line
+        self._searched = 0
 
     def receive(self, data: bytes) -> None:
         """Take what came from the peer."""
-        self._buffer = self._buffer[self._at :] + data
-        self._at = 0
+        self._buffer += data
 
     def next_command(self) -> tuple[bytes, bytes] | None:
         """(command in lower case, argument) of the next line; None: more is needed.
 
         Raises LineTooLong.
         """
-        end = self._buffer.find(b"\n", self._at)
-        length = (len(self._buffer) if end < 0 else end) - self._at
-        if length > MAX_LINE:
+        buffer = self._buffer
+        end = buffer.find(b"\n", self._searched)
+        length = len(buffer) if end < 0 else end
+        if length > self._max_line:
             raise LineTooLong
         if end < 0:
+            self._searched = length
             return None
-        line = self._buffer[self._at : end]
-        self._at = end + 1
+        line = bytes(memoryview(buffer)[:end])
+        del buffer[: end + 1]
+        self._searched = 0
         return parse(line)
 
 

@@ -16,6 +16,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+MAX_LINE: Final = 1024
+"""More than a name and a password may have together, which is 512 bytes."""
+MAX_COMMANDS: Final = 100
+"""COMPAT: the original answers as many as a stranger likes to send."""
+
 REPLY: Final = b"reply"
 LOGIN: Final = b"login"
 QUIT: Final = b"quit"
@@ -24,6 +29,7 @@ SYNTAX: Final = error(b"syntax error")
 WANT_USER: Final = error(b"USER first")
 WANT_LOGIN: Final = error(b"authorization first")
 TOO_LONG: Final = error(b"line too long")
+TOO_MANY: Final = error(b"too many commands")
 
 
 class Event:
@@ -40,11 +46,12 @@ class Event:
 class Session:
     """The dialogue after the greeting. ``timestamp`` is what APOP's digest is made of."""
 
-    __slots__ = ("_buffer", "_user", "timestamp")
+    __slots__ = ("_buffer", "_left", "_user", "timestamp")
 
     def __init__(self, timestamp: bytes) -> None:
         self.timestamp = timestamp
-        self._buffer = CommandBuffer()
+        self._buffer = CommandBuffer(MAX_LINE)
+        self._left = MAX_COMMANDS
         self._user: bytes | None = None
 
     def greet(self) -> bytes:
@@ -61,7 +68,12 @@ class Session:
             command = self._buffer.next_command()
         except LineTooLong:
             return Event(QUIT, TOO_LONG)
-        return None if command is None else self._answer(*command)
+        if command is None:
+            return None
+        if not self._left:
+            return Event(QUIT, TOO_MANY)
+        self._left -= 1
+        return self._answer(*command)
 
     def _answer(self, word: bytes, argument: bytes) -> Event:
         if word == b"user":

@@ -332,8 +332,8 @@ class ClientSession:
             if is_speakable(address):
                 self._send(b"RCPT TO:<%b>\r\n" % address, _RECIPIENTS)
                 return
-            # COMPAT: the original lets a line end in an address through, and with it
-            # whatever commands follow.
+            # COMPAT: the original lets through whatever is in an address, and with it
+            # commands and parameters of the sender's making.
             outcome = Outcome(REJECTED, before=UNSPEAKABLE)
             self._events.append(Event(RECIPIENT, outcome=outcome))
         if self._taken:
@@ -370,8 +370,18 @@ class ClientSession:
 
 
 def is_speakable(address: bytes) -> bool:
-    """False for an address that no command can carry, because it has a line end."""
-    return b"\r" not in address and b"\n" not in address
+    """False for an address that no command can carry as what it is.
+
+    A line end would end the command. The domain, of which nothing is quoted, has no
+    place for blanks, control characters and angle brackets: a receiver would take what
+    follows them for parameters.
+    """
+    domain = address.rpartition(b"@")[2] if b"@" in address else b""
+    return (
+        b"\r" not in address
+        and b"\n" not in address
+        and not any(byte <= 32 or byte in b"<>\177" for byte in domain)
+    )
 
 
 def _failure(reply: Reply) -> bytes:

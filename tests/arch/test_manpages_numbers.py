@@ -27,7 +27,7 @@ from qmail.commands import (
 )
 from qmail.control import tcpto
 from qmail.local import delivery
-from qmail.pop3 import credentials
+from qmail.pop3 import credentials, login
 from qmail.pop3 import lines as pop3_lines
 from qmail.queue import client, config, envelope, exitcodes, layout
 from qmail.remote import lookup
@@ -86,7 +86,8 @@ OTHERS = [
     ("qmail-lspawn.8", "a report over N bytes", reports.LOCAL_OUTPUT_MAX),
     ("qmail-pop3d.8", "silent for N minutes", qmail_pop3d.TIMEOUT_SECONDS // MINUTE),
     ("qmail-pop3d.8", "A line of more than N bytes", pop3_lines.MAX_LINE),
-    ("qmail-popup.8", "silent for N minutes", qmail_popup.TIMEOUT_SECONDS // MINUTE),
+    ("qmail-popup.8", "after N minutes", qmail_popup.TIMEOUT_SECONDS // MINUTE),
+    ("qmail-popup.8", "A line of more than N bytes", login.MAX_LINE),
     ("qmail-qmqpc.8", "each for N seconds", qmail_qmqpc.CONNECT_SECONDS),
     ("qmail-qmqpc.8", "says nothing for N seconds", qmail_qmqpc.SILENCE_SECONDS),
     ("qmail-qmqpc.8", "on port N, each", qmail_qmqpc.PORT),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from qmail.pop3 import login
-from qmail.pop3.lines import MAX_LINE
 from tests.support.trickle import pieces
 
 STAMP = b"<7.8@h.example>"
@@ -59,9 +58,17 @@ def test_quit_ends_the_session() -> None:
 
 
 def test_line_without_end_ends_the_session() -> None:
-    assert talk([b"USER ", b"x" * (MAX_LINE - 5)])[2] == b""
-    said, _, ended = talk([b"USER ", b"x" * MAX_LINE])
+    assert talk([b"USER ", b"x" * (login.MAX_LINE - 5)])[2] == b""
+    said, _, ended = talk([b"USER ", b"x" * login.MAX_LINE])
     assert (said, ended) == (b"-ERR line too long\r\n", login.QUIT)
+
+
+def test_stranger_has_so_many_commands() -> None:
+    wire = b"NOOP\r\n" * login.MAX_COMMANDS
+    assert talk([wire])[::2] == (OK * login.MAX_COMMANDS, b"")
+    said, who, ended = talk([wire + b"USER a\r\nPASS b\r\n"])
+    assert (who, ended) == (None, login.QUIT)
+    assert said.endswith(OK + b"-ERR too many commands\r\n")
 
 
 def test_greeting_holds_the_timestamp() -> None:

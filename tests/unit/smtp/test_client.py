@@ -209,7 +209,13 @@ def test_client_some_recipients_taken_sends_message() -> None:
     ]
 
 
-@pytest.mark.parametrize("address", [b"a\r\nRSET\r\n@b", b"a@b\nDATA", b"\r"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(b"a\r\nRSET\r\n@b", b"a@b\nDATA", b"\r"),
+        *(b"a@b> NOTIFY=NEVER", b"a@b c", b"a@<b", b"a@b\t", b"a@b\0", b"a@b\177"),
+    ],
+)
 def test_client_line_end_in_recipient_is_never_sent(address: bytes) -> None:
     wire = GREETED + b"250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n"
     sent, reports = converse(new_session(address, b"good"), [wire], b"")
