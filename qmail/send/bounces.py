@@ -41,7 +41,8 @@ HOLD_SECONDS = 60
 
 _BLOCK = 65536
 _APPEND = posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC
-_WRITE = posix.O_WRONLY | posix.O_CLOEXEC
+_OPEN_MAX = 32
+"""Files of notes that are open at once, before they are written to disk."""
 _READ = posix.O_RDONLY | posix.O_CLOEXEC
 
 SINGLE_INTRO = b"""\
@@ -113,7 +114,8 @@ class Bounces:
         self._hold_until = 0.0
         self.tried = 0
         """Notices that have been given to the queue, taken or not."""
-        self._unsynced: set[int] = set()
+        self._unsynced: dict[int, int] = {}
+        """bounce/N, open, of the messages with notes that are not on disk."""
         self._entered: set[int] = set()
         """Messages whose bounce/N has survived a sync of its directory."""
 
@@ -123,46 +125,39 @@ class Bounces:
         DURABILITY: a note that is lost is a message that vanished silently, so there is
         no going on without it. It is on disk after the next ``sync``.
         """
-        self._unsynced.add(qnum)
-        path = layout.bounce(qnum)
-        fd = -1
-        while fd < 0:
+        if len(self._unsynced) == _OPEN_MAX and qnum not in self._unsynced:
+            self.sync()
+        while qnum not in self._unsynced:
             try:
-                fd = self._fs.open(path, _APPEND, 0o600)
+                fd = self._fs.open(layout.bounce(qnum), _APPEND, 0o600)
             except OSError:
                 self._cry()
+            else:
+                self._unsynced[qnum] = fd
         while paragraph:
             try:
-                paragraph = paragraph[self._fs.write(fd, paragraph) :]
+                paragraph = paragraph[self._fs.write(self._unsynced[qnum], paragraph) :]
             except OSError:
                 self._cry()
-        self._fs.close(fd)
 
     def sync(self) -> None:
         """Have all notes that were added on disk."""
-        for qnum in self._unsynced:
-            path = layout.bounce(qnum)
+        for qnum, fd in self._unsynced.items():
             try:
-                self._sync_file(path)
+                self._fs.fsync(fd)
             except OSError:
-                self._log.warning(b"trouble fsyncing " + path)
+                self._log.warning(b"trouble fsyncing " + layout.bounce(qnum))
+            self._fs.close(fd)
         # Also a file that was there before: its entry may be an attempt's that a crash
         # cut short.
-        if not self._unsynced <= self._entered:
+        if not self._unsynced.keys() <= self._entered:
             try:
                 sync_dir(layout.BOUNCE_DIR, self._fs)
             except OSError:
                 self._log.warning(b"trouble fsyncing " + layout.BOUNCE_DIR)
             else:
-                self._entered |= self._unsynced
+                self._entered.update(self._unsynced)
         self._unsynced.clear()
-
-    def _sync_file(self, path: bytes) -> None:
-        fd = self._fs.open(path, _WRITE)
-        try:
-            self._fs.fsync(fd)
-        finally:
-            self._fs.close(fd)
 
     def inject(self, qnum: int) -> bool:
         """Send the notes on their way, if there are any; False to try again later.
@@ -175,6 +170,8 @@ class Bounces:
             return False
         sender = bounce_address(found[0])
         path = layout.bounce(qnum)
+        # It goes now, or somebody has taken it away: the next is a new file.
+        self._entered.discard(qnum)
         try:
             self._fs.stat(path)
         except FileNotFoundError:
@@ -186,7 +183,6 @@ class Bounces:
             self._log.line(b"triple bounce: discarding " + path)
         elif not self._send(qnum, sender):
             return False
-        self._entered.discard(qnum)
         try:
             remove(path, self._fs)
             # DURABILITY: notes that came back after a power cut would be taken for

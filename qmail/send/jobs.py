@@ -99,9 +99,12 @@ class Job:
 
 
 class Pass:
-    """The reading of a channel file, recipient by recipient."""
+    """The reading of a channel file, recipient by recipient.
 
-    __slots__ = ("_fd", "_fs", "_log", "_records", "is_paused", "job")
+    One that is parked holds no descriptor, so any number of passes may wait.
+    """
+
+    __slots__ = ("_fd", "_fs", "_log", "_offset", "_records", "is_paused", "job")
 
     def __init__(self, job: Job, fd: int, log: Log, fs: Fs = posix) -> None:
         self.job = job
@@ -110,7 +113,13 @@ class Pass:
         self._fd = fd
         self._fs = fs
         self._log = log
+        self._offset = 0
         self._records = Records(fd, fs)
+
+    def park(self) -> None:
+        """Close the file until ``next`` is called."""
+        self._offset = self._records.offset
+        self.close()
 
     def next(self) -> tuple[int, bytes] | None:
         """Where the next recipient that is not done stands, and its address.
@@ -121,6 +130,8 @@ class Pass:
         self.is_paused = False
         for _ in range(DONE_STEP):
             try:
+                if self._fd < 0:
+                    self._go_on()
                 record = self._records.next()
             except OSError:
                 self._log.warning(
@@ -145,8 +156,15 @@ class Pass:
         return None
 
     def close(self) -> None:
-        """Close the file; the job goes on."""
-        self._fs.close(self._fd)
+        """Close the file, if it is open; the job goes on."""
+        if self._fd >= 0:
+            self._fs.close(self._fd)
+            self._fd = -1
+
+    def _go_on(self) -> None:
+        self._fd = self._fs.open(self.job.path, _READ)
+        self._fs.lseek(self._fd, self._offset, 0)
+        self._records = Records(self._fd, self._fs, self._offset)
 
     def _complain(self) -> None:
         self._log.warning(b"unknown record type in %b!" % self.job.path)

@@ -88,13 +88,20 @@ class Records:
 
     __slots__ = ("_bytes", "_fd", "_found", "_fs", "_index", "_reader")
 
-    def __init__(self, fd: int, fs: Fs = posix) -> None:
+    def __init__(self, fd: int, fs: Fs = posix, offset: int = 0) -> None:
         self._fd = fd
         self._fs = fs
-        self._reader = ChannelReader()
+        self._reader = ChannelReader(offset)
         self._found: list[tuple[int, bytes, bytes]] = []
         self._index = 0
-        self._bytes = 0
+        self._bytes = offset
+
+    @property
+    def offset(self) -> int:
+        """Where the next record begins; there another reader can go on."""
+        if self._index < len(self._found):
+            return self._found[self._index][0]
+        return self._reader.offset
 
     def next(self) -> tuple[int, bytes, bytes] | None:
         """The next record: its place, letter and text; None at the end of the file."""

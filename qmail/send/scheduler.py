@@ -32,7 +32,7 @@ from qmail.send.schedule import (
     SYSTEM_FAILURE_SECONDS,
 )
 from qmail.send.spawner import Delivery
-from qmail.send.turns import WAITING_MAX, Turns
+from qmail.send.turns import Turns
 from qmail.spawn.records import DEFERRAL, FAILURE, SUCCESS
 
 TYPE_CHECKING = False
@@ -80,8 +80,6 @@ class Scheduler:
         self._unsure: set[int] = set()
         self._ended: list[int] = []
         self._turns = (Turns(), Turns())
-        self._jobs = 0
-        self._max_jobs = sum(spawner.limit + WAITING_MAX for spawner in spawners)
         self._deliveries = 0
         self._is_stopping = False
 
@@ -112,10 +110,9 @@ class Scheduler:
             # A channel without room wakes up when its spawner reports or reads.
             if not self._spawners[channel].has_room():
                 continue
-            if self._turns[channel].current is not None:
+            if not self._turns[channel].are_over:
                 return 0
-            if self._jobs < self._max_jobs:
-                wakeup = min(wakeup, self._channels[channel].earliest(forever))
+            wakeup = min(wakeup, self._channels[channel].earliest(forever))
         return wakeup
 
     def stop(self) -> None:
@@ -200,35 +197,47 @@ class Scheduler:
             spawner.flush()
 
     def receive(self, channel: ChannelNumber) -> None:
-        """Take the reports that have come."""
+        """Take the reports that have come.
+
+        DURABILITY: successes are marked first, for a note may have to wait for room on
+        the disk; then the notes of all failures, before any of these is marked.
+        """
         spawner = self._spawners[channel]
-        reported: list[tuple[Delivery, bool]] = []
+        failures: list[tuple[Delivery, bytes]] = []
         for slot, letter, text in spawner.receive():
             delivery = spawner.finish(slot)
-            if delivery is not None:
-                reported.append((delivery, self._report(delivery, letter, text)))
-                self.log_status()
-        # DURABILITY: the notes of all of them, before any of them is marked done.
+            if delivery is None:
+                continue
+            if letter == DEFERRAL and delivery.job.is_dying:
+                # COMPAT: of a report that was cut at its limit, the original drops one
+                # byte more here.
+                letter = FAILURE
+                text += TOO_LONG
+            self._log_report(delivery, letter, text)
+            if letter == FAILURE:
+                failures.append((delivery, text))
+            else:
+                self._end_delivery(delivery, is_done=letter == SUCCESS)
+        for delivery, text in failures:
+            address = self._controls.rewriter.strip_prepend(delivery.recipient)
+            self._bounces.add(delivery.job.qnum, note(address, text))
         self._bounces.sync()
-        for delivery, is_done in reported:
-            job = delivery.job
-            position = delivery.position if is_done else None
-            if position is not None:
-                job.recipient_done(position, self._log, self._fs)
-            self._release(job, position)
+        for delivery, _ in failures:
+            self._end_delivery(delivery, is_done=True)
 
     def _next_pass(self, channel: ChannelNumber, now: int) -> Pass | None:
         """The pass whose turn it is, begun if it must be; None to start nothing."""
         is_due = self._channels[channel].earliest(now + 1) <= now
         turns = self._turns[channel]
-        current = turns.choose(is_due and self._jobs < self._max_jobs)
-        return current or self._begin_pass(channel, now)
+        # What is due may not be had: then nobody else is to wait for it.
+        return (
+            turns.choose(is_due)
+            or self._begin_pass(channel, now)
+            or turns.choose(is_due=False)
+        )
 
     def _begin_pass(self, channel: ChannelNumber, now: int) -> Pass | None:
-        while self._jobs < self._max_jobs:
-            qnum = self._channels[channel].pop_due(now)
-            if qnum is None:
-                return None
+        while (qnum := self._channels[channel].pop_due(now)) is not None:
             begun = begin_pass(
                 qnum,
                 channel,
@@ -239,7 +248,6 @@ class Scheduler:
                 fs=self._fs,
             )
             if begun is not None:
-                self._jobs += 1
                 self._turns[channel].began(begun)
                 return begun
             self._channels[channel].add(now + SYSTEM_FAILURE_SECONDS, qnum)
@@ -259,33 +267,29 @@ class Scheduler:
         )
         self.log_status()
 
-    def _report(self, delivery: Delivery, letter: bytes, text: bytes) -> bool:
-        """Log a report and note a failure; True when the recipient is done."""
-        job = delivery.job
-        if letter == DEFERRAL and job.is_dying:
-            # COMPAT: of a report that was cut at its limit, the original drops one
-            # byte more here.
-            letter = FAILURE
-            text += TOO_LONG
+    def _log_report(self, delivery: Delivery, letter: bytes, text: bytes) -> None:
         name = b"delivery %d: " % delivery.number
         if letter == SUCCESS:
             self._log.line(name + b"success: " + safe(text))
         elif letter == FAILURE:
             self._log.line(name + b"failure: " + safe(text))
-            address = self._controls.rewriter.strip_prepend(delivery.recipient)
-            self._bounces.add(job.qnum, note(address, text))
         elif letter == DEFERRAL:
             self._log.line(name + b"deferral: " + safe(text))
         else:
             self._log.line(name + b"report mangled, will defer")
-        return letter in (SUCCESS, FAILURE)
+        self.log_status()
+
+    def _end_delivery(self, delivery: Delivery, *, is_done: bool) -> None:
+        position = delivery.position if is_done else None
+        if position is not None:
+            delivery.job.recipient_done(position, self._log, self._fs)
+        self._release(delivery.job, position)
 
     def _release(self, job: Job, position: int | None = None) -> None:
         """One holder less; after the last, the message is scheduled or ended."""
         job.holders -= 1
         if job.holders:
             return
-        self._jobs -= 1
         if not job.is_finished():
             job.sync(self._log, self._fs)
             self._channels[job.channel].add(job.retry, job.qnum)
@@ -374,7 +378,15 @@ class Scheduler:
         self._done.add(int(time.time()) + SYSTEM_FAILURE_SECONDS, qnum)
 
     def retry_times(self) -> list[tuple[bytes, int]]:
-        """(channel file, time of its next attempt) of all that waits; empties them."""
+        """(channel file, time of its next attempt) of all that waits; empties them.
+
+        A message whose pass has not come to its end has recipients who have not been
+        tried: it is due at the next start.
+        """
+        for turns in self._turns:
+            for unfinished in turns.drain():
+                unfinished.close()
+                unfinished.job.sync(self._log, self._fs)
         return [
             (channel_path(qnum, channel), when)
             for channel in CHANNELS

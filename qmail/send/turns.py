@@ -1,7 +1,8 @@
 """The passes of a channel, in turns: a large message does not hold the others up.
 
 Turn         so many deliveries. One turn is for messages that come up now, of which
-             most end within it; the next for the first of those that did not.
+             most end within it; the next for the first of those that did not. These
+             wait parked: only the pass that goes on has its file open.
 COMPAT       the original ends a pass before it begins the next, so that mail waits
              behind a message with many recipients until the last of them is started.
 """
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
 TURN = 20
 """Deliveries started before others may come first."""
-WAITING_MAX = 8
-"""Passes that wait for their turn, each with an open file, on a channel."""
 
 
 class Turns:
@@ -36,14 +35,18 @@ class Turns:
             self._started = 0
             self._is_fresh = not self._is_fresh
             if self.current is not None:
+                self.current.park()
                 self._waiting.append(self.current)
                 self.current = None
-        if self.current is None and self._waiting:
-            can_begin = is_due and len(self._waiting) < WAITING_MAX
-            if not (self._is_fresh and can_begin):
-                self._is_fresh = False
-                self.current = self._waiting.pop(0)
+        if self.current is None and self._waiting and not (self._is_fresh and is_due):
+            self._is_fresh = False
+            self.current = self._waiting.pop(0)
         return self.current
+
+    @property
+    def are_over(self) -> bool:
+        """True when no pass goes on or waits."""
+        return self.current is None and not self._waiting
 
     def began(self, begun: Pass) -> None:
         """A pass has been begun because there was none to go on with."""
@@ -61,3 +64,12 @@ class Turns:
     def ended(self) -> None:
         """The current pass has come to its end."""
         self.current = None
+
+    def drain(self) -> list[Pass]:
+        """All passes that have not come to their end; none is left."""
+        left = (
+            [*self._waiting] if self.current is None else [self.current, *self._waiting]
+        )
+        self.current = None
+        self._waiting.clear()
+        return left

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 
@@ -10,8 +11,9 @@ import pytest
 from qmail.queue import layout
 from qmail.send.bounces import Bounces
 from qmail.send.jobs import DONE_STEP
+from qmail.send.log import Log
 from qmail.send.scheduler import BOUNCES_A_TURN
-from qmail.send.turns import TURN, WAITING_MAX
+from qmail.send.turns import TURN
 from tests.support.crashfs import CrashFs
 from tests.unit.send.rigging import NOW, MemoryRig, preprocessed, put
 
@@ -84,8 +86,8 @@ def test_two_large_messages_share(narrow: MemoryRig) -> None:
         assert 3 * TURN <= served.count(qnum) <= 5 * TURN
 
 
-def test_more_large_messages_than_may_wait_all_end(narrow: MemoryRig) -> None:
-    count = WAITING_MAX + 4
+def test_many_large_messages_all_end(narrow: MemoryRig) -> None:
+    count = 12
     qnums = [23 * (n + 100) for n in range(count)]
     for qnum in qnums:
         enqueue(narrow, qnum, 2 * TURN + 1)
@@ -96,11 +98,152 @@ def test_more_large_messages_than_may_wait_all_end(narrow: MemoryRig) -> None:
     assert len(narrow.clean()) == count
 
 
-def test_passes_that_wait_hold_few_files(narrow: MemoryRig) -> None:
-    for n in range(4 * WAITING_MAX):
+def test_passes_that_wait_hold_no_files(narrow: MemoryRig) -> None:
+    for n in range(32):
         enqueue(narrow, 23 * (n + 100), 9 * TURN)
-    serve(narrow, 3 * WAITING_MAX * TURN)
-    assert len(narrow.fs.opened) <= WAITING_MAX + 1
+    serve(narrow, 24 * TURN)
+    assert len(narrow.fs.opened) == 1
+
+
+def test_small_message_does_not_wait_for_many_large_ones(narrow: MemoryRig) -> None:
+    for n in range(20):
+        enqueue(narrow, 23 * (n + 100), 15 * TURN)
+    serve(narrow, 60 * TURN)
+    enqueue(narrow, SMALL, 1)
+    assert SMALL in serve(narrow, 2 * TURN + SLOTS)
+
+
+def test_waiting_pass_that_cannot_be_reopened_is_tried_later(
+    narrow: MemoryRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enqueue(narrow, LARGE, 6 * TURN)
+    enqueue(narrow, OTHER, 6 * TURN)
+    served = serve(narrow, 5 * TURN)
+    left = {qnum: 6 * TURN - served.count(qnum) for qnum in (LARGE, OTHER)}
+    # What is in the reader's block is still known.
+    refuse(narrow, monkeypatch, layout.local(LARGE))
+    assert serve(narrow, left[OTHER])[-TURN:] == [OTHER] * TURN
+    warning = f"warning: trouble reading local/0/{LARGE}; will try again later"
+    assert warning in narrow.lines()
+    monkeypatch.undo()
+    narrow.scheduler.retry_all(NOW)
+    assert LARGE in serve(narrow, TURN)
+
+
+def refuse(rig: MemoryRig, monkeypatch: pytest.MonkeyPatch, path: bytes) -> None:
+    """Have that file not be opened any more."""
+    really = rig.fs.open
+
+    def open_(name: bytes, flags: int, mode: int = 0o777) -> int:
+        if name == path:
+            raise OSError(errno.EMFILE, "too many")
+        return really(name, flags, mode)
+
+    monkeypatch.setattr(rig.fs, "open", open_)
+
+
+def test_message_that_cannot_be_opened_holds_nobody_up(
+    narrow: MemoryRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enqueue(narrow, LARGE, 5 * TURN)
+    serve(narrow, TURN)
+    enqueue(narrow, OTHER, 1)
+    refuse(narrow, monkeypatch, layout.info(OTHER))
+    assert serve(narrow, 4 * TURN) == [LARGE] * 4 * TURN
+
+
+def test_loop_does_not_sleep_while_a_pass_waits(narrow: MemoryRig) -> None:
+    enqueue(narrow, LARGE, 3 * TURN)
+    enqueue(narrow, OTHER, 3 * TURN)
+    forever = NOW + 86400
+    served = 0
+    while served < 6 * TURN:
+        assert narrow.scheduler.wakeup(forever) <= NOW
+        served += len(serve(narrow, 1))
+    narrow.scheduler.start_deliveries(NOW)
+    narrow.scheduler.finish_messages(NOW + 1)
+    assert narrow.scheduler.wakeup(forever) > NOW
+
+
+def test_success_is_marked_before_a_note_waits_for_the_disk(
+    fs: CrashFs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = MemoryRig(fs)
+    enqueue(rig, LARGE, 4)
+    rig.scheduler.start_deliveries(NOW)
+    slots = [order[0] for order in rig.told(0)]
+    refuse(rig, monkeypatch, layout.bounce(LARGE))
+    seen: list[bytes | None] = []
+
+    def pause(log: Log) -> None:
+        seen.append(fs.content(layout.local(LARGE)))
+        monkeypatch.undo()
+
+    monkeypatch.setattr(Log, "pause", pause)
+    answers = zip(slots, (b"Dno\n", b"Kok\n", b"Kok\n"), strict=False)
+    os.write(rig.reports[0], b"".join(slot + text + b"\0" for slot, text in answers))
+    rig.scheduler.receive(0)
+    letters = [record[:1] for record in (seen[0] or b"").split(b"\0")[:-1]]
+    assert letters == [b"T", b"D", b"D", b"T"]
+    assert (fs.content(layout.local(LARGE)) or b"")[:1] == b"D"
+    rig.close()
+
+
+def test_stop_leaves_no_file_open_and_the_marks_on_disk(fs: CrashFs) -> None:
+    rig = MemoryRig(fs, limits=(SLOTS, SLOTS))
+    enqueue(rig, LARGE, 3 * TURN)
+    enqueue(rig, OTHER, 3 * TURN)
+    served = serve(rig, 4 * TURN)
+    rig.scheduler.stop()
+    assert rig.scheduler.retry_times() == []
+    assert len(fs.opened) == 0
+    for disk in fs.reboots():
+        for qnum in (LARGE, OTHER):
+            content = disk.content(layout.local(qnum)) or b""
+            assert content.count(b"D") == served.count(qnum) > 0
+    rig.close()
+
+
+def test_directory_that_was_not_synced_is_synced_for_the_next_note(
+    fs: CrashFs, rig: MemoryRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trouble(path: bytes, fs: object) -> None:
+        raise OSError(errno.EIO, "trouble")
+
+    preprocessed(fs, LARGE)
+    monkeypatch.setattr("qmail.send.bounces.sync_dir", trouble)
+    rig.bounces.add(LARGE, b"<a@b>:\nno\n\n")
+    rig.bounces.sync()
+    monkeypatch.undo()
+    rig.bounces.add(LARGE, b"<c@d>:\nno\n\n")
+    rig.bounces.sync()
+    for disk in fs.reboots():
+        assert (disk.content(layout.bounce(LARGE)) or b"").count(b"no") == 2
+
+
+def test_notes_that_somebody_took_away_are_entered_anew(
+    fs: CrashFs, rig: MemoryRig
+) -> None:
+    preprocessed(fs, LARGE)
+    rig.bounces.add(LARGE, b"<a@b>:\nno\n\n")
+    rig.bounces.sync()
+    fs.unlink(layout.bounce(LARGE))
+    assert rig.bounces.inject(LARGE)
+    rig.bounces.add(LARGE, b"<a@b>:\nno\n\n")
+    rig.bounces.sync()
+    for disk in fs.reboots():
+        assert disk.content(layout.bounce(LARGE)) == b"<a@b>:\nno\n\n"
+
+
+def test_notes_of_many_messages_at_once(fs: CrashFs, rig: MemoryRig) -> None:
+    qnums = [23 * n for n in range(100, 200)]
+    for qnum in qnums * 2:
+        rig.bounces.add(qnum, b"<a@b>:\nno\n\n")
+        assert len(fs.opened) <= 32
+    rig.bounces.sync()
+    assert len(fs.opened) == 0
+    for qnum in qnums:
+        assert (fs.content(layout.bounce(qnum)) or b"").count(b"no") == 2
 
 
 def test_notes_of_a_turn_are_synced_together_before_a_mark(
