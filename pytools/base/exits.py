@@ -134,7 +134,8 @@ class Next(Exception):
     next program (default: the one there is). ``path`` names the file when it is known
     already. ``on_error`` turns a failure into the ``Exit`` that ends the program;
     without it the failure is fatal with 111. ``must_exec`` forgoes the shortcut for our
-    own programs: for one that has read a secret.
+    own programs: for one that has read a secret. ``execvp``: what the kernel does not
+    know how to run is a script of /bin/sh, as it is for the C library's function.
     """
 
     def __init__(
@@ -144,6 +145,7 @@ class Next(Exception):
         path: bytes | None = None,
         on_error: Callable[[OSError], Exit] | None = None,
         must_exec: bool = False,
+        execvp: bool = False,
     ) -> None:
         super().__init__(argv)
         self.argv = argv
@@ -151,6 +153,7 @@ class Next(Exception):
         self.path = path
         self.on_error = on_error
         self.must_exec = must_exec
+        self.execvp = execvp
 
 
 class Strerr:

@@ -67,7 +67,7 @@ def main(argv: list[bytes]) -> int:
             info = ident.ask(local, remote, args.seconds)
         env = edited(environ, variables(local, remote, info))
     signals.set_default(signals.SIGPIPE)
-    raise Next(args.program, env, on_error=lambda error: Exit(TEMPORARY))
+    raise Next(args.program, env, on_error=lambda error: Exit(TEMPORARY), execvp=True)
 
 
 def _ends() -> tuple[Address, Address]:
@@ -77,6 +77,7 @@ def _ends() -> tuple[Address, Address]:
     except OSError:
         raise Exit(TEMPORARY) from None
     try:
+        # COMPAT: for the original a socket of another family has the address 0.0.0.0.
         if connection.family not in (_socket.AF_INET, _socket.AF_INET6):
             raise Exit(TEMPORARY)
         local, remote = connection.getsockname(), connection.getpeername()

@@ -27,6 +27,7 @@ EXEC_ALWAYS = b"PYQMAIL_EXEC"
 """Set to anything: every program is started by exec, for strace and debuggers."""
 
 DEFAULT_PATH = b"/bin:/usr/bin"
+SHELL = b"/bin/sh"
 _LAUNCHER_SIZE = 4096
 _DESCRIPTORS = 65536
 
@@ -145,6 +146,7 @@ def enter(
     env: dict[bytes, bytes] | None,
     path: bytes | None,
     must_exec: bool = False,
+    execvp: bool = False,
 ) -> tuple[bytes, bytes, bytes]:
     """Become the program: exec a foreign one, or make this process ready for ours.
 
@@ -166,7 +168,7 @@ def enter(
                     title.load()
                 as_exec(fresh, inherited)
                 return program, home, candidate
-            posix.execve(candidate, argv, fresh)
+            _exec(candidate, argv, fresh, execvp)
         except OSError as error:
             if error.errno == errno.ENOENT:
                 continue
@@ -178,6 +180,18 @@ def enter(
             trouble = OSError(errno.EACCES if not argv[0] else errno.EINVAL, "exec")
             break
     raise trouble
+
+
+def _exec(
+    path: bytes, argv: list[bytes], env: dict[bytes, bytes], execvp: bool
+) -> None:
+    """Exec the file; with ``execvp`` a text without ``#!`` is a script of SHELL."""
+    try:
+        posix.execve(path, argv, env)
+    except OSError as error:
+        if error.errno != errno.ENOEXEC or not execvp:
+            raise
+        posix.execve(SHELL, [SHELL, path, *argv[1:]], env)
 
 
 def _ours_now(path: bytes) -> tuple[bytes, bytes, list[int]] | None:

@@ -52,8 +52,9 @@ def conclude(call: Callable[[], int]) -> int:
             except Next as following:
                 step = (following.argv, following.env, following.path)
                 must_exec, on_error = following.must_exec, following.on_error
+                execvp = following.execvp
             # Here the frames of the last program are gone, and with them its objects.
-            call = become(*step, must_exec, on_error)
+            call = become(*step, must_exec, on_error, execvp)
         except Exit as end:
             if end.text:
                 complain(end.text)
@@ -96,10 +97,11 @@ def become(
     path: bytes | None,
     must_exec: bool,
     on_error: Callable[[OSError], Exit] | None,
+    execvp: bool,
 ) -> Callable[[], int]:
     """The call that is the next program; a foreign one does not return."""
     try:
-        program, home, file = chain.enter(argv, env, path, must_exec)
+        program, home, file = chain.enter(argv, env, path, must_exec, execvp)
     except OSError as error:
         if on_error is not None:
             raise on_error(error) from None

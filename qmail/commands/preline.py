@@ -12,7 +12,7 @@ import posix
 
 from pytools.base import fds, signals
 from pytools.base.environment import environ
-from pytools.base.exits import USAGE, Exit, Next, Strerr, is_temporary
+from pytools.base.exits import USAGE, Exit, Next, Strerr, complain, is_temporary
 from pytools.base.options import BadOption, getopt
 from pytools.process import child
 
@@ -53,7 +53,8 @@ def parse(args: list[bytes], env: dict[bytes, bytes]) -> tuple[bytes, list[bytes
         raise usage
     try:
         options, command = getopt(args, b"frdFRD")
-    except BadOption:
+    except BadOption as bad:
+        complain(b"preline: illegal option -- " + bad.letter)
         raise usage from None
     if not command:
         raise usage
@@ -71,7 +72,9 @@ def _run(command: list[bytes], read_end: int) -> NoReturn:
     except OSError as error:
         raise PROG.fatal(b"unable to set up descriptors", error=error) from None
     signals.set_default(signals.SIGPIPE)
-    raise Next(command, on_error=lambda error: _cannot_run(command[0], error))
+    raise Next(
+        command, on_error=lambda error: _cannot_run(command[0], error), execvp=True
+    )
 
 
 def _cannot_run(name: bytes, error: OSError) -> Exit:

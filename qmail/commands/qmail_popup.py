@@ -8,6 +8,7 @@ Secrets      the password lies in this process only; it takes no second session.
 
 from __future__ import annotations
 
+import _socket
 import posix
 import select
 import time
@@ -53,13 +54,17 @@ def main(argv: list[bytes]) -> int:
 
 
 def _talk(session: login.Session) -> login.Event | None:
-    """Talk until somebody says who he is; None when the session is over before."""
+    """Talk until somebody says who he is; None when the session is over before.
+
+    COMPAT: within TIMEOUT_SECONDS as a whole; the original waits so long each time.
+    """
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     if not _send(session.greet()):
         return None
     while True:
         event = session.next_event()
         if event is None:
-            data = _receive()
+            data = _receive(deadline - time.monotonic())
             if not data:
                 return None
             session.receive(data)
@@ -109,7 +114,7 @@ def _become(command: list[bytes], read_end: int) -> NoReturn:
         raise Exit(ENDED) from None
     signals.set_default(signals.SIGPIPE)
     # A program that is not there is the operator's fault; the peer learns no more.
-    raise Next(command, on_error=lambda _: Exit(ENDED))
+    raise Next(command, on_error=lambda _: Exit(ENDED), execvp=True)
 
 
 def _send(data: bytes) -> bool:
@@ -126,21 +131,36 @@ def _send(data: bytes) -> bool:
     return True
 
 
-def _receive() -> bytes:
-    """One byte: what follows the password belongs to the program behind.
+def _receive(seconds: float) -> bytes:
+    """The rest of a line: what follows the password is for the program behind.
 
-    COMPAT: the original reads 128 at a time, and what a client has sent at once with its
-    password (RFC 2449 6.6) is lost.
+    COMPAT: the original reads 128 bytes at a time, and what a client has sent at once
+    with its password (RFC 2449 6.6) is lost.
     """
-    if not _is_ready(0, select.POLLIN):
+    if seconds <= 0 or not _is_ready(0, select.POLLIN, seconds):
         return b""
     try:
-        return posix.read(0, 1)
+        connection = _socket.socket(fileno=0)
+    except OSError:
+        return _read(1)  # a pipe or a terminal
+    try:
+        # What only follows is not taken, so it is there for whoever reads next.
+        seen = connection.recv(login.MAX_LINE, _socket.MSG_PEEK)
+    except OSError:
+        return b""
+    finally:
+        connection.detach()
+    return _read(seen.find(b"\n") + 1 or len(seen))
+
+
+def _read(count: int) -> bytes:
+    try:
+        return posix.read(0, count)
     except OSError:
         return b""
 
 
-def _is_ready(fd: int, event: int) -> bool:
+def _is_ready(fd: int, event: int, seconds: float = TIMEOUT_SECONDS) -> bool:
     poll = select.poll()
     poll.register(fd, event)
-    return bool(poll.poll(TIMEOUT_SECONDS * 1000))
+    return bool(poll.poll(seconds * 1000))

@@ -121,7 +121,8 @@ def hand_over(servers: list[bytes], message: bytearray, envelope: bytearray) -> 
 def parse_server(line: bytes) -> bytes | None:
     """The address of a line, of either family; None if there is none.
 
-    COMPAT: what follows an IPv4 address is ignored. IPv6 is new.
+    COMPAT: what follows an IPv4 address is ignored. IPv6 is new. A number over 255 or of
+    more than three digits is none; the original takes it modulo 256.
     """
     start = line[: len(line) - len(line.lstrip(b"0123456789."))]
     return ip.parse(line) or ip.parse_ip4(b".".join(start.split(b".")[:4]))

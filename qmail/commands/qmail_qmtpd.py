@@ -103,7 +103,10 @@ class Conversation:
     def _recipient(self, submission: Submission, address: bytes) -> None:
         if self._relay is None and not self._hosts.allows(address):
             self._session.recipient_refused()
-        elif to_queue := self._session.recipient_ok():
+            return
+        to_queue = self._session.recipient_ok()
+        # An empty address is one, too: qmail-send gives it a host.
+        if to_queue is not None:
             submission.recipient(to_queue)
 
     def _finish(self, submission: Submission) -> None:

@@ -25,7 +25,10 @@ def main(argv: list[bytes]) -> int:
     text = (
         b"messages in queue: %d\nmessages in queue but not yet preprocessed: %d\n"
     ) % (messages, unprocessed)
-    fds.write_all(1, text)
+    try:
+        fds.write_all(1, text)
+    except OSError as error:
+        raise log.fatal(b"unable to write output", error=error) from None
     return 0
 
 

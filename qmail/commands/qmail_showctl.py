@@ -22,6 +22,14 @@ TROUBLE = b"Oops! Trouble reading this file.\n"
 
 def main(argv: list[bytes]) -> int:
     """Print it all."""
+    try:
+        return _report()
+    except OSError:
+        # COMPAT: what cannot be written is trouble, too; the original says 0.
+        return TEMPORARY
+
+
+def _report() -> int:
     write_all(1, compiled())
     try:
         posix.chdir(runtime.home)

@@ -1,7 +1,8 @@
 """qmail-tcpto: print the hosts that lately did not answer qmail-remote.
 
 Contract     a line a host; 0, or 111.
-COMPAT: as in the original, the complaint goes to stdout, without the program's name.
+COMPAT: as in the original, the complaint goes to stdout, without the program's name. A
+list that cannot be written is 111; the original says 0. A count over 127 is shown, too.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def main(argv: list[bytes]) -> int:
         table = _table(tcpto.PATH, tcpto.IP4_BYTES)
     except OSError as error:
         text = b"fatal: unable to read tcpto: %b\n" % reason(error)
-        write_all(1, text)
+        _say(text)
         return TEMPORARY
     try:
         table6 = _table(tcpto.PATH6, tcpto.IP6_BYTES)
@@ -31,8 +32,16 @@ def main(argv: list[bytes]) -> int:
         table6 = b""
     now = int(time.time())
     found = tcpto.records(table) + tcpto.records(table6, tcpto.IP6_BYTES)
-    write_all(1, describe(found, now))
-    return 0
+    return 0 if _say(describe(found, now)) else TEMPORARY
+
+
+def _say(text: bytes) -> bool:
+    """Print; False if nobody can read it."""
+    try:
+        write_all(1, text)
+    except OSError:
+        return False
+    return True
 
 
 def describe(records: list[tcpto.Record], now: int) -> bytes:

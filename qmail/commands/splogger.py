@@ -47,7 +47,10 @@ def main(argv: list[bytes]) -> int:
 
 
 def parse_facility(argument: bytes) -> int:
-    """The number; what syslog(3) would not take (and 0) is its default, user."""
+    """The number; what syslog(3) would not take is its default, user.
+
+    COMPAT: so is 0, the kernel's, which C libraries of today let through.
+    """
     facility, _ = scan_ulong(argument)
     return facility if 0 < facility <= MAX_FACILITY else LOG_USER
 

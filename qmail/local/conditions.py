@@ -22,7 +22,7 @@ def holds(command: list[bytes], prog: Strerr) -> bool:
     """Run the command; True if it says yes. Exit when it cannot say."""
 
     def body() -> NoReturn:
-        raise Next(command, on_error=_cannot_run)
+        raise Next(command, on_error=_cannot_run, execvp=True)
 
     try:
         pid = child.fork(body)

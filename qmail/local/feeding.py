@@ -46,7 +46,7 @@ def feed(
         except OSError as error:
             raise cannot_run(error) from None
         signals.set_default(signals.SIGPIPE)
-        raise Next(command, on_error=cannot_run)
+        raise Next(command, on_error=cannot_run, execvp=True)
 
     signals.ignore(signals.SIGPIPE)
     try:

@@ -9,7 +9,8 @@ Exits        0; 100 for "hard error" and for a missing argument, about which not
 COMPAT       no query for ANY, which today's servers do not answer (RFC 8482), and no
              answer is too long. A chain of CNAME records is followed where the server
              leaves that to us, and is a hard error if it leads to no address. Names are
-             printed in lower case, the addresses of this machine in order.
+             printed in lower case, the addresses of this machine in order. What cannot be
+             written is 111; the original says 0.
 """
 
 from __future__ import annotations
@@ -85,8 +86,12 @@ def dnsptr(ip: bytes) -> Iterator[bytes]:
 
 
 def dnsfq(host: bytes) -> Iterator[bytes]:
-    """The name of the first address of a host, which resolv.conf may complete."""
-    return dnsptr(addresses(host, resolver.qualified)[0])
+    """The name of the first address of a host, which resolv.conf may complete.
+
+    A name that ends with a dot is complete.
+    """
+    ask = resolver.a if host.endswith(b".") else resolver.qualified
+    return dnsptr(addresses(host, ask)[0])
 
 
 def dnsmxip(host: bytes) -> Iterator[bytes]:
@@ -202,17 +207,27 @@ def main(argv: list[str]) -> int:
         find_library()
     try:
         for line in TOOLS[name](os.fsencode(argv[2]) if argv[2:] else b""):
-            os.write(1, line + b"\n")
+            if not _say(1, line):
+                return 111
     except DnsPermanent:
-        os.write(2, b"hard error\n")
+        _say(2, b"hard error")
         return 100
     except DnsTemporary:
-        os.write(2, b"soft error\n")
+        _say(2, b"soft error")
         return 111
     except ImportError:
         print(f"{name}: fatal: no dnspython\n...try: make setup", file=sys.stderr)
         return 111
     return 0
+
+
+def _say(fd: int, line: bytes) -> bool:
+    """Write a line; False if nobody can read it."""
+    try:
+        os.write(fd, line + b"\n")
+    except OSError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -160,12 +160,12 @@ class Session(netstrings.Session):
 
     # What the caller answers.
 
-    def recipient_ok(self) -> bytes:
-        """The recipient's mail is taken here; the address to queue, b"" for none."""
+    def recipient_ok(self) -> bytes | None:
+        """The recipient's mail is taken here; the address to queue, None for none."""
         self._answer()
         if b"\0" in self._pending:
             self._marks.append(_IMPOSSIBLE)
-            return b""
+            return None
         self._marks.append(_TAKEN)
         self.is_wanted = True
         return self._pending + self._suffix

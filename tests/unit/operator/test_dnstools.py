@@ -81,6 +81,8 @@ CASES = {
         "nowhere.example": HARD,
         "broken.example": SOFT,
         "192.0.2.1": ["one.example"],
+        "one.example.": ["one.example"],
+        "one.": HARD,
     },
     "dnscname": {
         "one.example": ["one.example"],

@@ -54,7 +54,7 @@ class Caller(NetstringCaller[server.Session]):
         elif kind == server.RCPT:
             if not data.endswith(b"ok"):
                 session.recipient_refused()
-            elif address := session.recipient_ok():
+            elif (address := session.recipient_ok()) is not None:
                 self._recipients.append(address)
         elif kind == server.END:
             wanted = session.is_wanted and not session.is_too_big
