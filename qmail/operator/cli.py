@@ -134,6 +134,10 @@ def check(places: Places) -> None:
     """
     try:
         found = instcheck.report(places)
+    except PermissionError as error:
+        raise click.ClickException(
+            f"{error.filename} cannot be looked at\n...try: sudo pyqmail check"
+        ) from None
     except (SetupError, OSError) as error:
         raise click.ClickException(str(error)) from None
     if found:

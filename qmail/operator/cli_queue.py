@@ -6,16 +6,18 @@ lies in lock/, are those of hier.py.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 import click
 
 from pytools.base.locks import lock_ex_nb
-from qmail.operator import hier, instcheck, ownership
+from qmail.operator import hier, instcheck, ownership, running
 from qmail.operator.cli_services import complaints
 from qmail.operator.overview import printable
 from qmail.operator.places import Owners, Places, SetupError
@@ -36,6 +38,19 @@ QUEUED_LOCK = hier.Entry(
 )
 """Its owner makes it; here it is made as its owner would."""
 LOCK_FLAGS = os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+NO_FILE = (errno.ELOOP, errno.ENXIO, errno.EISDIR)
+"""What the kernel says of a link, a FIFO, a directory that is opened so."""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """What the program of that name, kept by that service, holds while it runs."""
+
+    name: str
+    entry: hier.Entry
+    path: str
+    service: str
+    opened: Callable[[], int]
 
 
 @click.group()
@@ -111,15 +126,20 @@ def entries() -> list[hier.Entry]:
 
 def of_places(places: Places, owners: Owners) -> Iterator[str]:
     """What is wrong with directories and lock files."""
-    base = f"{places.home}/"
     for entry in entries():
-        try:
-            for line in instcheck.of_entry(places.home, entry, owners):
-                yield line.removeprefix(base).removeprefix("queue/")
-        except NotADirectoryError:
-            yield f"{entry.path.removeprefix('queue/')} does not exist"
-        if entry.size and size_of(base + entry.path) not in (None, entry.size):
-            yield f"{entry.path.removeprefix('queue/')} has wrong size"
+        yield from of_place(places, owners, entry)
+
+
+def of_place(places: Places, owners: Owners, entry: hier.Entry) -> Iterator[str]:
+    """What is wrong with one of them."""
+    base = f"{places.home}/"
+    try:
+        for line in instcheck.of_entry(places.home, entry, owners):
+            yield line.removeprefix(base).removeprefix("queue/")
+    except NotADirectoryError:
+        yield f"{entry.path.removeprefix('queue/')} does not exist"
+    if entry.size and size_of(base + entry.path) not in (None, entry.size):
+        yield f"{entry.path.removeprefix('queue/')} has wrong size"
 
 
 def size_of(path: str) -> int | None:
@@ -133,25 +153,36 @@ def size_of(path: str) -> int | None:
 
 def mend_all(places: Places, owners: Owners, fs: Beneath) -> None:
     """Mend what can be mended, and say it; SetupError if somebody is at work."""
-    before = set(of_places(places, owners))
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(stopped(places, owners, fs))
-            mend_places(places, owners, fs)
-        finally:
-            for line in sorted(before - set(of_places(places, owners))):
-                click.echo(f"mended: {line}")
+    with stopped(places, owners, fs):
+        mend_places(places, owners, fs)
         for word, line in repair(fs, uids(owners), time.time()):
             click.echo(f"{word}: {printable(line)}")
+
+
+@contextmanager
+def told(places: Places, owners: Owners, entry: hier.Entry) -> Iterator[None]:
+    """Say what was wrong with a directory or a lock file, and is right now."""
+    # The lock of qmail-queued is made by itself, whenever it starts.
+    is_own = entry is QUEUED_LOCK
+    before = [] if is_own else list(of_place(places, owners, entry))
+    try:
+        yield
+    finally:
+        after = set(of_place(places, owners, entry)) if before else set()
+        for line in before:
+            if line not in after:
+                was = line.replace(" does not exist", " did not exist")
+                click.echo(f"mended: {was.replace(' has wrong ', ' had wrong ')}")
 
 
 def mend_places(places: Places, owners: Owners, fs: Beneath) -> None:
     """Make directories and lock files, set their owners and modes; say what fails."""
     for entry in entries():
         try:
-            ownership.make(places.home, entry, owners)
-            if entry.size and size_of(f"{places.home}/{entry.path}") != entry.size:
-                resize(fs, entry)
+            with told(places, owners, entry):
+                ownership.make(places.home, entry, owners)
+                if entry.size and size_of(f"{places.home}/{entry.path}") != entry.size:
+                    resize(fs, entry)
         except SetupError as error:
             click.echo(f"left: {error}")
         except OSError as error:
@@ -171,52 +202,80 @@ def resize(fs: Beneath, entry: hier.Entry) -> None:
 
 @contextmanager
 def stopped(places: Places, owners: Owners, fs: Beneath) -> Iterator[None]:
-    """Hold the locks of qmail-send and qmail-queued; SetupError if one has its own.
+    """Hold the locks of qmail-send and qmail-queued; SetupError if one of them runs.
 
     Locks that exist are tried before one that is missing is made: beside a server at
-    work nothing is changed.
+    work nothing is changed. A lock tells nothing where the queue was copied beside a
+    server that ends but slowly: that one holds the lock of the old queue.
     """
     # Neither program starts without its lock, so none starts while both are held.
-    run = os.fsencode(places.home) + b"/" + layout.SERVER_LOCK
+    run = f"{places.home}/{QUEUED_LOCK.path}"
+    scan = places.service
     locks = [
-        (
+        Lock(
+            "qmail-send",
             SEND_LOCK,
-            f"{places.service}/qmail-send",
+            f"{places.home}/{SEND_LOCK.path}",
+            f"{scan}/qmail-send",
             lambda: fs.open(layout.LOCK, LOCK_FLAGS),
         ),
-        (
+        Lock(
+            "qmail-queued",
             QUEUED_LOCK,
-            f"{places.service}/{places.queued}",
+            run,
+            f"{scan}/{places.queued}",
             lambda: os.open(run, LOCK_FLAGS),
         ),
     ]
     with ExitStack() as held:
-        missing = [lock for lock in locks if not hold(held, *lock)]
+        missing = [lock for lock in locks if not hold(held, lock)]
+        at = set(running.writers(places.home))
+        for lock in locks:
+            if lock.name in at:
+                raise at_work(lock.name, lock.service)
         for lock in missing:
-            for entry in way_to(lock[0]):
-                ownership.make(places.home, entry, owners)
-            if not hold(held, *lock):
-                raise SetupError(f"{places.home}/{lock[0].path} has gone away")
+            for entry in way_to(lock.entry):
+                with told(places, owners, entry):
+                    ownership.make(places.home, entry, owners)
+            if not hold(held, lock):
+                raise SetupError(f"{lock.path} has gone away")
         yield
 
 
-def hold(
-    held: ExitStack, entry: hier.Entry, service: str, opened: Callable[[], int]
-) -> bool:
+def hold(held: ExitStack, lock: Lock) -> bool:
     """Take a lock; False if its file is missing."""
+    path = lock.path
     try:
-        fd = opened()
+        fd = lock.opened()
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise SetupError(f"unable to lock {entry.path}: {error.strerror}") from None
+        if error.errno in NO_FILE:
+            raise no_file(path) from None
+        what = f"unable to lock {path}: {error.strerror}"
+        where = os.path.dirname(path)
+        raise SetupError(f"{what}\n...try: ls -ld {where} {path}") from None
     held.callback(os.close, fd)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        raise no_file(path)
     try:
         lock_ex_nb(fd)
     except BlockingIOError:
-        name = "qmail-send" if entry is SEND_LOCK else "qmail-queued"
-        raise SetupError(f"{name} is running\n...try: svc -d {service}") from None
+        raise at_work(lock.name, lock.service) from None
     return True
+
+
+def no_file(path: str) -> SetupError:
+    """Something else is in the place of a lock; what, is for the operator to see."""
+    return SetupError(
+        f"unable to lock {path}: it is no file\n"
+        f"...try: ls -l {path}; rm {path}; pyqmail queue check --repair"
+    )
+
+
+def at_work(name: str, service: str) -> SetupError:
+    """Why nothing may be mended now; svc is to wait until the program has ended."""
+    return SetupError(f"{name} is running\n...try: svc -d -w D -T 300 {service}")
 
 
 def way_to(lock: hier.Entry) -> list[hier.Entry]:

@@ -1,18 +1,20 @@
 """What an operator must know when ``make setup`` has taken over a running server.
 
 Setup replaces the programs of the original by rename and touches neither control files
-nor messages; what runs goes on with the programs that it began with. Two things need a
-hand, and setup says so at its end.
+nor messages; what runs goes on with the programs that it began with. What needs a hand
+then, setup says at its end: a queue without its writer or of another split, and servers
+of the original, above all one whose limits leave no room for a program of ours.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from qmail.operator import hier
+from qmail.operator import hier, running
 from qmail.operator.places import Places
+from qmail.operator.running import Process
 
 LOCK_FLAGS = os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -25,14 +27,67 @@ def notices(places: Places) -> Iterator[str]:
     # With a scan directory svscan starts the queue server by itself.
     if is_old and not os.path.isdir(places.service):
         yield (
-            "qmail-send has been running since before; no mail can be queued until it "
-            "is restarted\n...try: end it (TERM), and start it as before"
+            "qmail-send has been running since before; until it is restarted root alone "
+            "can queue mail\n...try: end it (TERM), and start it as before"
         )
     if is_split_otherwise(f"{places.home}/queue/mess"):
+        scan = places.service
+        stop = f"svc -d -w D -T 300 {scan}/qmail-send {scan}/{places.queued} &&"
+        if not os.path.isdir(scan):
+            stop = "stop qmail-send, then:"
         yield (
             f"the queue is not split by {hier.SPLIT}; what is in it would not be seen\n"
-            "...try: stop qmail-send, then: pyqmail queue check --repair"
+            f"...try: {stop} pyqmail queue check --repair"
         )
+    yield from of_processes(places, list(running.every()))
+
+
+def of_processes(places: Places, processes: Iterable[Process]) -> Iterator[str]:
+    """What is to be done about programs of the original that still run."""
+    starved = running.starved(places, processes)
+    if starved:
+        yield (
+            f"{listed(starved)} of the original: every connection is closed, for the "
+            f"softlimit that it was started with has no room for the new programs\n"
+            f"...try: {restart(places, starved)}"
+        )
+    others = [one for one in running.originals(places, processes) if one not in starved]
+    servers = [one for one in others if one.name == "tcpserver"]
+    if servers:
+        yield (
+            f"{listed(servers)} of the original: at work as before, until it is "
+            f"restarted\n...try: {restart(places, servers)}"
+        )
+    keepers = [one for one in others if one.name != "tcpserver"]
+    if keepers:
+        yield (
+            f"{listed(keepers)} of the original: at work as before, until the next "
+            "boot\n...try: reboot, when there is time for it"
+        )
+
+
+def listed(processes: Iterable[Process]) -> str:
+    """Programs and their process ids."""
+    found: dict[str, list[str]] = {}
+    for one in processes:
+        found.setdefault(one.name, []).append(str(one.pid))
+    return ", ".join(f"{name} ({' '.join(pids)})" for name, pids in found.items())
+
+
+def restart(places: Places, processes: list[Process]) -> str:
+    """The command that has servers start again as their run scripts say."""
+    services = {running.service_of(places, one) for one in processes}
+    commands = [
+        f"svc -t {places.service}/{name}"
+        for name in sorted(name for name in services if name)
+        if name != "qmail-smtpd"
+    ]
+    if "qmail-smtpd" in services:
+        commands.insert(0, "qmailctl restart")
+    command = " && ".join(commands) or "end it (TERM), and start it as before"
+    # The run script may name them by their paths, so that they come again.
+    is_packaged = any(one.is_packaged for one in processes)
+    return f"{command}; then: pyqmail doctor" if is_packaged else command
 
 
 def is_locked(path: str) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import posix
 
 from qmail.queue import contents, layout, states
-from qmail.queue.survey import STAGE, Survey, is_file, proper
+from qmail.queue.survey import LOST, STAGE, Survey, is_file, proper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ MOVE: Final = "move"
 LOSE: Final = "lose"
 PRUNE: Final = "prune"
 NOTE: Final = "note"
-
-LOST: Final = b"lost"
-"""Where repair.py puts what it cannot explain."""
 
 MODES: Final = {
     **dict.fromkeys((b"mess", b"intd", b"todo"), 0o644),
@@ -65,6 +62,10 @@ def inspect(fs: Fs, uids: dict[bytes, int], now: float) -> list[Finding]:
     if survey.is_interrupted:
         what = "a renumbering was interrupted; messages may wait in it"
         found.append(Finding(STAGE, what, MOVE))
+    found += [
+        Finding(path, "is no directory, and a repair needs one of that name", LEFT)
+        for path in survey.unfit
+    ]
     found += [
         Finding(path, "is no file of any message: its name or type is wrong", LOSE)
         for path in survey.strays

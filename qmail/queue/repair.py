@@ -4,7 +4,8 @@ Contract     nobody else works on the queue: qmail-send and qmail-queued do not 
 Rule         nothing is deleted but empty directories. What belongs to no message, or to
              one that cannot be delivered because a part is missing, gets a name in
              lost/; the rest stays. Where a directory is none, so that files may lie
-             unseen, no file is moved: it may not be what it seems.
+             unseen, no file is moved: it may not be what it seems; nor where lost/ or
+             renumber/ is none.
 Durability   in every step a file has its new name for good before it loses the old one,
              so a repair that was interrupted is just done again.
 """
@@ -15,7 +16,6 @@ from pytools.base.durable import parent, sync_dir
 from qmail.queue.inspection import (
     LEFT,
     LOSE,
-    LOST,
     MODES,
     OWN,
     PRUNE,
@@ -23,7 +23,7 @@ from qmail.queue.inspection import (
     inspect,
 )
 from qmail.queue.renumber import renumber
-from qmail.queue.survey import Survey
+from qmail.queue.survey import LOST, Survey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def repair(fs: RepairFs, uids: dict[bytes, int], now: float) -> Iterator[Line]:
     Names are as on the disk, be they fit for a terminal or not. OSError where the file
     system refuses; then the next repair goes on from there.
     """
-    closed = Survey(fs).closed
+    survey = Survey(fs)
+    closed = [*survey.closed, *survey.unfit]
     for path in closed:
         yield LEFT, f"{_text(path)} is no directory: no message is moved"
     if not closed:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 STAGE: Final = b"renumber"
 """Where messages are while they get another number; renumber.py."""
+LOST: Final = b"lost"
+"""Where repair.py puts what it cannot explain."""
 
 _PARTS: Final = {b"%d" % part for part in range(layout.SPLIT)}
 _TYPE_MASK, _REGULAR, _DIRECTORY = 0o170000, 0o100000, 0o040000
@@ -40,7 +42,10 @@ class Survey:
         for kind in states.FILES:
             for path in self._paths(kind):
                 self._enter(kind, path)
-        self.is_interrupted = STAGE in self.names_in(b".")
+        # The same of the two that a repair makes for itself.
+        self.unfit = [name for name in (LOST, STAGE) if self._is_closed(name)]
+        here = self.names_in(b".")
+        self.is_interrupted = STAGE in here and STAGE not in self.unfit
         for name in self.names_in(layout.PID_DIR):
             self._look(layout.PID_DIR + b"/" + name)
         for name in self.names_in(STAGE):

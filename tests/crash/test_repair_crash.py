@@ -14,9 +14,9 @@ import pytest
 
 from pytools.base.seams import Fs, StatResult
 from qmail.queue import inspection, layout, renumber, states
-from qmail.queue.inspection import LOST, inspect
+from qmail.queue.inspection import inspect
 from qmail.queue.repair import repair
-from qmail.queue.survey import STAGE, Survey, proper
+from qmail.queue.survey import LOST, STAGE, Survey, proper
 from tests.support.crashfs import CrashFs, PowerCut
 
 DIRECTORIES = [

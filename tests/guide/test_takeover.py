@@ -12,15 +12,18 @@ middle of its work had them on disk (but for numbers, pids and addresses):
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
+from tests.conftest import CHECKOUT
 from tests.guide.server import HOST, SOURCE, GuideServer
 from tests.guide.test_load import queue_files
 
 SERVICES = ("qmail-send", "qmail-queued")
 QUEUE = "/var/qmail/queue"
+SLOW, RAN, GO = "/home/dave/.qmail-slow", "/home/dave/ran", "/home/dave/go"
 LAY_DOWN = f"""
 import os, pwd, grp, time
 os.chdir("{QUEUE}")
@@ -145,5 +148,86 @@ def test_repair_beside_a_running_server_is_refused(server: GuideServer) -> None:
     server.run("svc -d /service/qmail-send")
     server.until(lambda: not server.pid_of("qmail-send"), "down")
     said = pyqmail(server, "check --repair", 111)
-    assert "qmail-queued is running\n...try: svc -d /service/qmail-queued\n" in said
+    assert (
+        "qmail-queued is running\n...try: svc -d -w D -T 300 /service/qmail-queued\n"
+        in said
+    )
     assert "The queue is as it should be" in pyqmail(server, "check", 0)
+
+
+def commands_of_the_page() -> str:
+    """What pyqmail(8) has its reader type to move the queue."""
+    page = (CHECKOUT / "man/man8/pyqmail.8").read_text()
+    examples = page.partition(".Sh EXAMPLES\n")[2]
+    found = re.search(r"\.Bd -literal[^\n]*\n(.*?)\.Ed\n", examples, re.DOTALL)
+    assert found
+    return found[1]
+
+
+@pytest.fixture
+def slow(server: GuideServer) -> Iterator[GuideServer]:
+    """A server in the middle of a delivery that goes on when GO is there."""
+    wait = f"until test -e {GO}; do sleep 0.1; done"
+    rule = f"|echo began >>{RAN}; {wait}; echo ran >>{RAN}\n./Maildir/\n"
+    server.root.write(SLOW, rule)
+    server.run(f"chown dave {SLOW}; rm -f {RAN} {GO}; mkdir -p /mnt")
+    server.run(f"echo Subject: slow | /var/qmail/bin/qmail-inject dave-slow@{HOST}")
+    began = f"test -e {RAN}"
+    server.until(lambda: not server.run(began, check=False).returncode, "began")
+    yield server
+    server.run(
+        f"touch {GO}; svc -d -w D -T 60 /service/qmail-send /service/qmail-queued"
+        f"; if test -d {QUEUE}.old; then rm {QUEUE}; mv {QUEUE}.old {QUEUE}; fi"
+        f"; rm -rf /mnt/queue {SLOW} {RAN} {GO}"
+        "; svc -u /service/qmail-queued /service/qmail-send"
+    )
+    server.wait_up()
+
+
+def test_queue_moved_as_the_page_says_delivers_a_slow_message_once(
+    slow: GuideServer,
+) -> None:
+    done = slow.run(f"(sleep 2; touch {GO}) & {commands_of_the_page()}")
+    assert "The queue is as it should be; messages: 0\n" in done.stdout
+    slow.wait_up()
+    slow.until(slow.queue_is_empty, "an empty queue")
+    assert slow.read(RAN) == "began\nran\n"
+    assert len(slow.new_messages()) == 1
+
+
+def test_queue_moved_beside_a_server_that_still_delivers_is_not_repaired(
+    slow: GuideServer,
+) -> None:
+    hasty = commands_of_the_page().replace(" -w D -T 300", "")
+    done = slow.run(hasty, check=False)
+    assert "pyqmail: fatal: qmail-send is running\n" in done.stderr
+    assert slow.read(RAN) == "began\n"
+
+
+def test_setup_says_that_a_running_tcpserver_of_the_original_starves_ours(
+    server: GuideServer, originals: str
+) -> None:
+    try:
+        for name in ("softlimit", "tcpserver"):
+            path = f"/usr/local/bin/{name}"
+            server.run(f"cp {originals}/{name} {path}.new && mv {path}.new {path}")
+        server.restart("qmail-smtpd")
+        pid = server.pid_of("qmail-smtpd")
+        said = server.setup()
+        text = said.stdout + said.stderr
+        assert f"setup: warning: tcpserver ({pid}) of the original: " in text
+        assert text.count("...try: ") == 1
+        assert "\n...try: qmailctl restart\n" in text
+        with server.connect() as smtp:
+            assert smtp.recv(100) == b""
+        server.run("qmailctl restart")
+        server.until(lambda: server.pid_of("qmail-smtpd") not in (0, pid), "a new one")
+        server.wait_port()
+        with server.connect() as smtp:
+            assert smtp.recv(4) == b"220 "
+        assert "setup: " not in server.setup().stdout
+    finally:
+        server.setup()
+        server.run("qmailctl restart")
+        server.wait_up()
+        server.wait_port()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from qmail.operator import cli, overview
+from qmail.operator import cli, instcheck, overview
 from qmail.operator.overview import LogLine, Service
 from qmail.operator.places import Places
 
@@ -173,3 +173,19 @@ def test_services_are_asked_for_once_and_files_are_none(
         ("a", False),
         ("b", True),
     ]
+
+
+def test_check_of_what_others_may_not_see_says_what_to_try(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refused(places: Places) -> int:
+        raise PermissionError(13, "Permission denied", "/var/qmail/queue/pid")
+
+    monkeypatch.setattr(instcheck, "report", refused)
+    assert cli.main(["check"], str(tmp_path)) == 111
+    assert capsys.readouterr().err == (
+        "pyqmail: fatal: /var/qmail/queue/pid cannot be looked at\n"
+        "...try: sudo pyqmail check\n"
+    )

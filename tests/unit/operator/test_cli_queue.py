@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from qmail.operator import cli, cli_queue, hier, ownership
+from qmail.operator import cli, cli_queue, hier, ownership, running
 from qmail.operator.places import Owners, Places
 
 NOTHING_WRONG = "The queue is as it should be; messages: 0\n"
@@ -56,9 +58,9 @@ def test_directories_and_lock_files_are_checked_and_made(
     out = capsys.readouterr().out
     assert f"left: {queue}/lock/trigger exists and is no FIFO\n" in out
     for line in (
-        "local/7 does not exist",
-        "todo has wrong permissions",
-        "lock/tcpto has wrong size",
+        "local/7 did not exist",
+        "todo had wrong permissions",
+        "lock/tcpto had wrong size",
     ):
         assert f"mended: {line}\n" in out
     assert out.endswith(
@@ -67,7 +69,7 @@ def test_directories_and_lock_files_are_checked_and_made(
     assert (queue / "lock/tcpto").stat().st_size == 1024
     (queue / "lock/trigger").unlink()
     assert check(home, "--repair") == 0
-    assert capsys.readouterr().out.endswith(f"does not exist\n{NOTHING_WRONG}")
+    assert capsys.readouterr().out.endswith(f"did not exist\n{NOTHING_WRONG}")
 
 
 def test_notes_are_no_fault(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,7 +105,9 @@ def test_repair_needs_both_locks(
         assert check(home, "--repair") == 111
         out, said = capsys.readouterr()
         assert out == ""
-        assert said.startswith(f"pyqmail: fatal: {name} is running\n...try: svc -d ")
+        assert said.startswith(
+            f"pyqmail: fatal: {name} is running\n...try: svc -d -w D "
+        )
     assert (home / "queue/todo/5").exists()
     assert not (home / "queue/local/7").exists()
     assert check(home, "--repair") == 0
@@ -143,7 +147,7 @@ def test_what_was_mended_before_a_failure_is_said(
     (home / "run").symlink_to("nowhere")
     assert check(home, "--repair") == 111
     out, err = capsys.readouterr()
-    assert out == "mended: lock/sendmutex does not exist\n"
+    assert out == "mended: lock/sendmutex did not exist\n"
     assert err.startswith("pyqmail: fatal: ")
 
 
@@ -157,7 +161,7 @@ def test_wrong_directory_is_left_and_the_rest_mended(
     assert check(home, "--repair") == 1
     out = capsys.readouterr().out
     assert f"left: unable to open {queue}/bounce: " in out
-    assert "mended: local/7 does not exist\n" in out
+    assert "mended: local/7 did not exist\n" in out
     assert "left: bounce is no directory: no message is moved\n" in out
 
 
@@ -169,3 +173,115 @@ def test_what_stays_is_not_called_mended(
     out = capsys.readouterr().out
     assert "left: mess/5/?x stays: it cannot be moved\n" in out
     assert "mended" not in out
+
+
+@pytest.mark.parametrize("name", ["qmail-send", "qmail-queued"])
+def test_repair_waits_for_a_server_that_works_in_a_queue_moved_away(
+    home: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The lock of the copy is free: the server that ends slowly holds the old one."""
+    (home / "queue").rename(home / "queue.old")
+    for entry in (*hier.directories(), *hier.queue_files()):
+        ownership.make(str(home), entry, Owners(trial=True))
+    (home / "queue/todo/5").write_bytes(b"")
+    with subprocess.Popen(
+        [name], executable="/bin/cat", stdin=subprocess.PIPE, cwd=home / "queue.old"
+    ) as process:
+        try:
+            assert check(home, "--repair") == 111
+            out, said = capsys.readouterr()
+        finally:
+            process.kill()
+    assert out == ""
+    service = Places.of_home(str(home)).service + "/" + name
+    if name == "qmail-queued":
+        assert said.startswith("pyqmail: fatal: qmail-queued is running\n")
+    else:
+        assert said == (
+            "pyqmail: fatal: qmail-send is running\n"
+            f"...try: svc -d -w D -T 300 {service}\n"
+        )
+    assert (home / "queue/todo/5").exists()
+    assert check(home, "--repair") == 0
+
+
+def test_server_in_a_queue_on_another_disk_is_of_this_home(
+    home: Path, tmp_path: Path
+) -> None:
+    (home / "queue").rename(tmp_path / "disk")
+    (home / "queue").symlink_to(tmp_path / "disk")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for directory, status in ((elsewhere, 0), (tmp_path / "disk", 111)):
+        with subprocess.Popen(
+            ["qmail-send"], executable="/bin/cat", stdin=subprocess.PIPE, cwd=directory
+        ) as process:
+            try:
+                assert check(home, "--repair") == status
+            finally:
+                process.kill()
+
+
+def a_link(path: Path) -> None:
+    path.symlink_to("/nowhere")
+
+
+@pytest.mark.parametrize("make", [a_link, os.mkfifo, os.mkdir])
+@pytest.mark.parametrize("lock", ["queue/lock/sendmutex", "run/queued.lock"])
+def test_lock_that_is_no_file_is_said_to_be_none(
+    home: Path,
+    make: Callable[[Path], None],
+    lock: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (home / lock).unlink(missing_ok=True)
+    make(home / lock)
+    assert check(home, "--repair") == 111
+    assert capsys.readouterr().err.startswith(
+        f"pyqmail: fatal: unable to lock {home}/{lock}: it is no file\n"
+        f"...try: ls -l {home}/{lock}; rm "
+    )
+
+
+@pytest.mark.parametrize("name", ["lost", "renumber"])
+def test_link_in_the_place_of_lost_or_renumber_hinders_nothing_else(
+    home: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue = home / "queue"
+    (queue / name).symlink_to("/nowhere")
+    (queue / "todo/5").write_bytes(b"")
+    path = queue / "pid/new"
+    path.write_bytes(b"")
+    n = path.stat().st_ino
+    path.rename(queue / f"mess/{n % 23}/{n}")
+    (queue / f"mess/{n % 23}/{n}").chmod(0o600)
+    assert check(home) == 1
+    out = capsys.readouterr().out
+    assert f"{name}: is no directory, and a repair needs one of that name\n" in out
+    assert "a renumbering was interrupted" not in out
+    assert check(home, "--repair") == 1
+    out = capsys.readouterr().out
+    assert f"left: {name} is no directory: no message is moved\n" in out
+    assert f"mended: mess/{n % 23}/{n} has its owner and mode\n" in out
+    assert (queue / "todo/5").exists()
+    (queue / name).unlink()
+    assert check(home, "--repair") == 0
+    assert (queue / "lost/todo-5").exists()
+
+
+def test_what_others_change_meanwhile_is_not_called_mended(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A repair that refuses has mended nothing, whatever is different now."""
+    tcpto = home / "queue/lock/tcpto"
+    tcpto.rename(home / "tcpto")
+
+    def swapping(home: str) -> list[str]:
+        (Path(home) / "tcpto").rename(tcpto)
+        return ["qmail-send"]
+
+    monkeypatch.setattr(running, "writers", swapping)
+    assert check(home, "--repair") == 111
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("pyqmail: fatal: qmail-send is running\n")

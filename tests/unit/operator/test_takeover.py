@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import resource
+import shutil
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from qmail.operator import hier, ownership, takeover
+from qmail.operator import hier, ownership, running, takeover
 from qmail.operator.places import Owners, Places
+from qmail.operator.running import Process
 
 OF_NETQMAIL = (
     "bouncesaying condredirect datemail elq except forward maildir2mbox maildirmake"
@@ -44,6 +50,7 @@ def test_old_qmail_send_that_still_runs_is_to_be_restarted(places: Places) -> No
         fcntl.flock(held, fcntl.LOCK_EX)
         (notice,) = takeover.notices(places)
         assert notice.startswith("qmail-send has been running since before; ")
+        assert "root alone can queue mail\n...try: end it" in notice
         with open(f"{places.home}/run/queued.lock") as ours:
             fcntl.flock(ours, fcntl.LOCK_EX)
             assert list(takeover.notices(places)) == []
@@ -55,4 +62,94 @@ def test_queue_of_another_split_is_to_be_mended(places: Places) -> None:
     Path(places.home, "queue/mess/23").mkdir()
     (notice,) = takeover.notices(places)
     assert "not split by 23" in notice
-    assert "pyqmail queue check --repair" in notice
+    assert "...try: stop qmail-send, then: pyqmail queue check --repair" in notice
+    Path(places.service).mkdir()
+    (notice,) = takeover.notices(places)
+    scan = places.service
+    assert notice.endswith(
+        f"try: svc -d -w D -T 300 {scan}/qmail-send {scan}/{places.queued}"
+        " && pyqmail queue check --repair"
+    )
+
+
+def tcpserver(places: Places, service: str, limit: int | None = None) -> Process:
+    """A tcpserver as the guide's run script starts it in the service's directory."""
+    directory = Path(places.home, "supervise", service)
+    directory.mkdir(parents=True, exist_ok=True)
+    link = Path(places.service, service)
+    link.parent.mkdir(exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to(directory)
+    program = f"{places.home}/bin/qmail-smtpd"
+    words = ("tcpserver", "-v", "-R", "0", "smtp", program)
+    exe = f"{places.local_bin}/tcpserver"
+    return Process(551, exe, os.path.realpath(directory), words, limit)
+
+
+def test_tcpserver_that_starves_what_it_starts_is_to_be_restarted(
+    places: Places,
+) -> None:
+    server = tcpserver(places, "qmail-smtpd", 5_000_000)
+    (notice,) = takeover.of_processes(places, [server])
+    assert notice.startswith(
+        "tcpserver (551) of the original: every connection is closed, "
+    )
+    assert notice.endswith("\n...try: qmailctl restart")
+    packaged = replace(server, exe="/usr/bin/tcpserver")
+    (notice,) = takeover.of_processes(places, [packaged])
+    assert notice.endswith("\n...try: qmailctl restart; then: pyqmail doctor")
+    other = tcpserver(places, "pop3d", 5_000_000)
+    (notice,) = takeover.of_processes(places, [server, other])
+    assert notice.endswith(
+        f"\n...try: qmailctl restart && svc -t {places.service}/pop3d"
+    )
+
+
+def test_limit_of_what_starts_nothing_of_ours_is_its_affair(places: Places) -> None:
+    server = Process(7, "/bin/tcpserver", "/", ("tcpserver", "0", "53", "axfrdns"), 300)
+    assert list(takeover.of_processes(places, [server])) == []
+    # Ours is run by an interpreter; its softlimit has counted that in.
+    ours = tcpserver(places, "qmail-smtpd", 20_000_000)
+    ours = Process(7, "/usr/bin/python3.11", ours.cwd, ours.words, ours.limit)
+    assert list(takeover.of_processes(places, [ours])) == []
+
+
+def test_keepers_of_the_original_that_have_room_go_on(places: Places) -> None:
+    server = tcpserver(places, "qmail-smtpd")
+    scan = Process(
+        5, "/command/svscan", os.path.realpath(places.service), ("svscan", "/service")
+    )
+    notices = list(takeover.of_processes(places, [scan, server]))
+    assert [notice.partition(":")[0] for notice in notices] == [
+        "tcpserver (551) of the original",
+        "svscan (5) of the original",
+    ]
+    assert notices[0].endswith("\n...try: qmailctl restart")
+    packaged = Process(5, "/usr/bin/svscan", scan.cwd, ("svscan", "/service"))
+    assert list(takeover.of_processes(places, [packaged])) == []
+    elsewhere = Process(5, "/command/svscan", "/elsewhere", ("svscan", "/elsewhere"))
+    assert list(takeover.of_processes(places, [elsewhere])) == []
+
+
+def test_running_server_that_was_replaced_is_found(places: Places) -> None:
+    """A program of that name whose file is gone, below a limit, as /proc shows it."""
+    directory = tcpserver(places, "qmail-smtpd").cwd
+    exe = Path(places.local_bin, "tcpserver")
+    exe.parent.mkdir(parents=True)
+    shutil.copy("/bin/cat", exe)
+    with subprocess.Popen(
+        [exe, "-", f"{places.home}/bin/qmail-smtpd"],
+        stdin=subprocess.PIPE,
+        cwd=directory,
+        preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_AS, (20_000_000, resource.RLIM_INFINITY)
+        ),
+    ) as process:
+        exe.unlink()
+        try:
+            (found,) = running.starved(places, running.every())
+            assert (found.pid, found.limit) == (process.pid, 20_000_000)
+            (notice,) = takeover.notices(places)
+            assert notice.startswith(f"tcpserver ({process.pid}) of the original: ")
+        finally:
+            process.kill()
