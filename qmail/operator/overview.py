@@ -20,8 +20,7 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pytools.base import tai
 from qmail.operator.places import Places
@@ -130,7 +129,8 @@ def duration(seconds: int | None) -> str:
 def log_of(places: Places, service: str) -> str | None:
     """The directory that the log service's run script gives to multilog."""
     try:
-        script = Path(places.service, service, "log/run").read_bytes()
+        with open_regular(f"{places.service}/{service}/log/run") as file:
+            script = file.read(TAIL_BYTES)
     except OSError:
         return None
     found = MULTILOG.search(script)
@@ -175,15 +175,34 @@ def tail(path: str) -> bytes:
 
     SECURITY: the directory is qmaill's, who may put there a FIFO to hang on, or a link.
     """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    with open(os.open(path, flags), "rb") as file:
-        now = os.fstat(file.fileno())
-        if not stat.S_ISREG(now.st_mode):
-            raise OSError(errno.EINVAL, "not a regular file")
-        start = max(now.st_size - TAIL_BYTES, 0)
+    with open_regular(path, os.O_NOFOLLOW) as file:
+        start = max(os.fstat(file.fileno()).st_size - TAIL_BYTES, 0)
         file.seek(start)
         text = file.read(TAIL_BYTES)
         return text.partition(b"\n")[2] if start else text
+
+
+class NotRegularError(OSError):
+    """A path names something else than a regular file."""
+
+
+def open_regular(path: str, flags: int = 0) -> BinaryIO:
+    """A regular file, to read. OSError, of those NotRegularError for anything else.
+
+    A FIFO that somebody left in its place is not waited for.
+    """
+    flags |= os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    fd = os.open(path, flags)
+    try:
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISDIR(mode):
+            raise NotRegularError(errno.EISDIR, "is a directory", path)
+        if not stat.S_ISREG(mode):
+            raise NotRegularError(errno.EINVAL, "not a regular file", path)
+        return open(fd, "rb")
+    except BaseException:
+        os.close(fd)
+        raise
 
 
 def printable(line: str) -> str:

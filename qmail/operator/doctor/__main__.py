@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterator
 
 from qmail.operator.doctor.checks import Report, examine
 from qmail.operator.doctor.findings import Finding
@@ -16,6 +17,7 @@ from qmail.operator.doctor.machine import Machine
 from qmail.operator.places import HOME, Places
 
 RED, DIM, PLAIN = "\033[31m", "\033[2m", "\033[0m"
+AS_ROOT = "sudo pyqmail doctor"
 FOUND, USAGE, TROUBLE = 1, 100, 111
 
 
@@ -32,7 +34,8 @@ def main(argv: list[str]) -> int:
 
 
 def run(places: Places, as_json: bool) -> int:
-    """Look, and say it; 0 if nothing was found, 1 if something, 111 on trouble."""
+    """Look, and say it; 0 if nothing was found, 1 if something, 111 if nothing was found
+    but not all was looked at."""
     if places.is_trial:
         print("doctor: fatal: this is a trial instance", file=sys.stderr)
         print("...try: pyqmail check", file=sys.stderr)
@@ -40,13 +43,24 @@ def run(places: Places, as_json: bool) -> int:
     machine = Machine(places)
     report = examine(machine)
     if as_json:
-        print(json.dumps([one.as_dict() for one in report.findings], indent=2))
+        findings = [*report.findings, *not_looked_at(report)]
+        print(json.dumps([one.as_dict() for one in findings], indent=2))
     else:
         is_coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         for finding in report.findings:
             print(shown(finding, is_coloured))
     sys.stdout.flush()
     return verdict(report, as_json)
+
+
+def not_looked_at(report: Report) -> Iterator[Finding]:
+    """For --json: the checks that were not made, or not to their end."""
+    if report.for_root:
+        yield Finding(
+            "not-looked-at", f"not root: {', '.join(report.for_root)}", AS_ROOT
+        )
+    for failure in report.failures:
+        yield Finding("not-looked-at", f"unable to check {failure}", AS_ROOT)
 
 
 def shown(finding: Finding, is_coloured: bool) -> str:
@@ -65,16 +79,16 @@ def verdict(report: Report, as_json: bool) -> int:
     if report.for_root:
         names = ", ".join(report.for_root)
         print(f"doctor: not root, so not looked at: {names}", file=sys.stderr)
-        print("...try: sudo pyqmail doctor", file=sys.stderr)
+        print(f"...try: {AS_ROOT}", file=sys.stderr)
     for failure in report.failures:
         print(f"doctor: warning: unable to check {failure}", file=sys.stderr)
     if report.findings:
         return FOUND
-    if report.failures:
-        return TROUBLE
+    is_all = not report.for_root and not report.failures
     if not as_json:
-        print("The doctor finds nothing wrong.")
-    return 0
+        where = "" if is_all else " in what it could look at"
+        print(f"The doctor finds nothing wrong{where}.")
+    return 0 if is_all else TROUBLE
 
 
 if __name__ == "__main__":

@@ -14,6 +14,6 @@ from qmail.operator.places import Places
 def doctor(places: Places, as_json: bool) -> None:
     """Find the mistakes that one can make with the guide; say what mends each.
 
-    Exits 1 if something was found.
+    Exits 1 if something was found, 111 if nothing was, but not all was looked at.
     """
     raise click.exceptions.Exit(program.run(places, as_json))

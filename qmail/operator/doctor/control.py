@@ -16,7 +16,10 @@ SINGLE = {file.name for file in TABLE if file.kind != LIST} | {
     "me",
     "concurrencyincoming",
 }
+KNOWN = {file.name for file in TABLE} | SINGLE | {"defaultdelivery"}
 COMMENT = re.compile(rb"(^|[ \t])#")
+INNER = re.compile(rb"^[^#][^ \t]*[ \t]+[^# \t]")
+"""A blank in a name that is stripped: not before it, nor before a comment behind it."""
 BLANKS = (b" ", b"\t")
 DOMAINS = ("locals", "rcpthosts", "virtualdomains", "percenthack")
 """Lists in which a name with a blank in it, or before it, is the name of nothing."""
@@ -42,7 +45,8 @@ def check_control(machine: Machine) -> Iterator[Finding]:
     yield from of_default_delivery(machine)
     for name in sorted(os.listdir(machine.control)):
         path = f"{machine.control}/{name}"
-        if not os.path.isfile(path) or name.endswith(".cdb"):
+        if name not in KNOWN or not os.path.isfile(path):
+            # SECURITY: others are not the doctor's; one may be the key of a certificate.
             continue
         try:
             data = read(path)
@@ -167,12 +171,21 @@ def of_form(path: str, data: bytes) -> Iterator[Finding]:
     if name in DOMAINS:
         entries = [line.rstrip(b" \t") for line in lines if not line.startswith(b"#")]
         keys = [entry.partition(b":")[0] for entry in entries]
-        if any(b" " in key or b"\t" in key for key in keys):
-            # A comment behind a name is as wrong as a blank before it.
+        wrong = [key for key in keys if b" " in key or b"\t" in key]
+        if any(INNER.search(key.strip()) for key in wrong):
+            # Whether that is two names or one is the operator's to know.
             yield Finding(
                 "control-blank",
                 f"{path} has a line with a blank in the name",
-                f"sed -i -e '/^#/b' -e 's/[[:blank:]]*#.*//' -e 's/[[:blank:]]//g'"
+                f"grep -n '^[[:blank:]]*[^#:[:blank:]][^:[:blank:]]*[[:blank:]]' {quoted}",
+            )
+        elif wrong:
+            # A comment behind a name is as wrong as a blank before it.
+            yield Finding(
+                "control-blank",
+                f"{path} has a line with a blank at the name",
+                "sed -i -e 's/^[[:blank:]]*//' -e 's/[[:blank:]]*$//' -e '/^#/b'"
+                " -e 's/^\\([^:[:blank:]]*\\)[[:blank:]][[:blank:]]*#.*/\\1/'"
                 f" {quoted}",
             )
 
@@ -190,7 +203,13 @@ def check_domains(machine: Machine) -> Iterator[Finding]:
         for key, colon, value in [line.partition(":")]
         if colon
     ]
-    if me and "." in me and me.lower() not in local:
+    taken = dict(reversed(virtual))
+    if (
+        me
+        and "." in me
+        and me.lower() not in local
+        and not is_virtual(me.lower(), taken)
+    ):
         yield Finding(
             "locals-lack-me",
             f"{locals_path} does not have {me}, the name of this server",
@@ -210,6 +229,13 @@ def check_domains(machine: Machine) -> Iterator[Finding]:
             f"sed -i {quote(f'/^{pattern}{end}/Id')} {quote(path)} && {REREAD}",
         )
     yield from of_rcpthosts(machine, local, [key for key, value in virtual if value])
+
+
+def is_virtual(domain: str, virtual: dict[str, str]) -> bool:
+    """As qmail-send sees it: the longest match decides, and an empty value is none."""
+    places = [at for at, char in enumerate(domain) if char == "."]
+    keys = (domain, *(domain[at:] for at in places), "")
+    return next((bool(virtual[key]) for key in keys if key in virtual), False)
 
 
 def of_rcpthosts(

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import secrets
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -24,6 +26,8 @@ NS, PTR, MX, AAAA = 2, 12, 15, 28
 NOERROR, NXDOMAIN = 0, 3
 TRIES = 2
 TRY_SECONDS = 1.5
+PTR_SECONDS = 6.0
+"""For the names of all addresses: with three servers the check stays below its limit."""
 MAX_SERVERS = 3
 """resolv.conf(5): more are ignored."""
 RECURSION = 0x0100
@@ -157,47 +161,57 @@ def check_dns(machine: Machine) -> Iterator[Finding]:
         known = []
     if not known:
         what = "names no server" if os.path.exists(path) else "does not exist"
-        yield Finding(
-            "resolver-not-configured",
-            f"{path} {what}",
-            f"echo nameserver {likely_server(machine)} >> {quote(path)}",
-        )
+        remedy = f"echo nameserver {likely_server(machine)} >> {quote(path)}"
+        if os.path.islink(path):
+            what = what.replace("does not exist", "leads nowhere")
+            remedy = show_link(path)
+        yield Finding("resolver-not-configured", f"{path} {what}", remedy)
         return
     me = machine.control_line("me") or ""
     well = []
+    unwell: list[tuple[str, Answer | None]] = []
     for server in known:
         answer = ask(machine, server, me, MX) if me else None
         if answer is None or not answer.is_definite:
             # The fault may be the domain's.
             answer = ask(machine, server, ".", NS)
+        if answer is not None and answer.is_definite:
+            well.append(server)
+        else:
+            unwell.append((server, answer))
+    for server, answer in unwell:
+        remedy = replace(path, server, others=bool(well))
         if answer is None:
             yield Finding(
                 "resolver-dead",
                 f"the name server {server} of {path} does not answer",
-                remove(path, server, others=len(known) > 1),
+                remedy,
             )
-        elif not answer.is_definite:
+        else:
             yield Finding(
                 "resolver-failing",
                 f"the name server {server} of {path} answers with error {answer.code}",
-                remove(path, server, others=len(known) > 1),
+                remedy,
             )
-        else:
-            well.append(server)
     if well:
         yield from of_addresses(machine, me, well[0])
 
 
-def remove(path: str, server: str, others: bool) -> str:
-    """Without a server that does not work; or another in its place."""
-    pattern = server.replace(".", "\\.")
-    if others:
-        script = f"/^nameserver[[:blank:]]*{pattern}[[:blank:]]*$/d"
-        return f"sed -i {quote(script)} {quote(path)}"
+def replace(path: str, server: str, others: bool) -> str:
+    """Without a server that does not work, if others do; or another in its place."""
     if server == "127.0.0.53":
         return "systemctl restart systemd-resolved"
-    script = f"s/^nameserver[[:blank:]].*/nameserver ADDRESS/ # not {server}"
-    return f"sed -i {quote(script.partition(' #')[0])} {quote(path)}"
+    if os.path.islink(path):
+        return show_link(path)
+    pattern = re.sub(r"([][\\.*^$/])", r"\\\1", server)
+    line = f"^nameserver[[:blank:]][[:blank:]]*{pattern}[[:blank:]]*$"
+    script = f"/{line}/d" if others else f"s/{line}/nameserver ADDRESS/"
+    return f"sed -i {quote(script)} {quote(path)}"
+
+
+def show_link(path: str) -> str:
+    """Who makes a file that is only linked there, and would make it again."""
+    return f"ls -l {quote(path)}"
 
 
 def likely_server(machine: Machine) -> str:
@@ -210,7 +224,11 @@ def likely_server(machine: Machine) -> str:
 
 def of_addresses(machine: Machine, me: str, server: str) -> Iterator[Finding]:
     """Receivers ask for the name of an address that mail comes from."""
+    deadline = time.monotonic() + PTR_SECONDS
     for address in (*global_ip4(machine), *global_ip6(machine)):
+        if time.monotonic() > deadline:
+            # A server that does not answer says nothing of the others, either.
+            return
         answer = ask(machine, server, address.reverse_pointer, PTR)
         if answer is not None and answer.is_definite and not answer.count:
             yield Finding(

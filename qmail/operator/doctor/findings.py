@@ -44,6 +44,8 @@ CODES = {
     "log-missing": "multilog does not start without its directory, and then nothing is "
     "logged.",
     "log-owner": "multilog runs as qmaill and cannot write there.",
+    "log-link": "A command that follows it may change what is somebody else's; look "
+    "where it leads, and who made it.",
     "service-directory-missing": "svscan starts what is linked in it.",
     "svscan-missing": "Nobody starts the services, and nobody starts them again.",
     "service-missing": "svscan does not know this service.",
@@ -56,8 +58,8 @@ CODES = {
     "temporary error.",
     "port-taken": "tcpserver cannot listen there, and mail goes to another program.",
     "other-mailer": "Two mail systems on a machine take mail from each other.",
-    "ipv6-no-listener": "Hosts that try IPv6 first are refused, and come late or not at "
-    "all.",
+    "ipv6-no-listener": "A host that tries an IPv6 address of this machine is refused, "
+    "and comes late or not at all.",
     "resolver-not-configured": "Without DNS no mail leaves for other hosts.",
     "resolver-dead": "Every look-up waits for it, and without DNS no mail leaves for "
     "other hosts.",
@@ -71,12 +73,15 @@ CODES = {
     "rules-bad-line": "tcprules refuses all of the file for one bad line.",
     "relay-for-all": "This rule lets the whole world send mail through this server.",
     "alias-missing": "Mail for this name has nowhere to go.",
+    "alias-link": "The user alias may have made it; qmail-local reads what it leads to.",
     "alias-unreadable": "Mail for this name waits until the user alias can read it.",
     "alias-writable": "qmail-local holds mail back where strangers could redirect it.",
     "home-owner": "qmail gives mail to no user whose home is not his own.",
     "home-writable": "qmail-local holds mail back where strangers could redirect it.",
     "maildir-missing": "Mail for this user waits until he has one.",
     "maildir-owner": "Mail is delivered as the user, who cannot write there.",
+    "maildir-link": "Mail waits where the user cannot write; only he can say where it "
+    "should lead.",
     "maildir-broken": "Mail for this user waits until it is a whole Maildir.",
     "sendmail-foreign": "Programs hand their mail over to another mail system, which may "
     "keep it for ever.",
@@ -97,7 +102,8 @@ CODES = {
     "disk-read-only": "Nothing can be queued or logged there.",
     "clock-behind": "Retries, queue lifetimes and the dates of mail go wrong.",
     "unreadable": "The doctor could not look there, nor may the programs.",
-    "too-slow": "Something hangs, and programs that use it hang as well.",
+    "too-slow": "What hangs there may have programs hang that use it.",
+    "not-looked-at": "What is wrong there, if anything, was not found.",
 }
 """Why each matters, in a sentence. A code is for ever: scripts read them."""
 

@@ -18,17 +18,34 @@ from dataclasses import dataclass, field
 
 from qmail.control import ipme
 from qmail.operator import processes
+from qmail.operator.overview import open_regular
 from qmail.operator.places import Owners, Places, SetupError
 from qmail.operator.runtime import SOURCE
 
-MAX_BYTES = 4 << 20
+MAX_BYTES = 64 << 20
 """Of a file that is read whole."""
 GUIDE_SOURCE = "/usr/local/src/netqmail-1.06"
 FIRST_UID, LAST_UID = 1000, 59999
 """Users of flesh and blood, by the defaults of login.defs(5)."""
 NO_SHELLS = ("nologin", "false", "sync", "halt", "shutdown")
 
-quote = shlex.quote
+MAX_LINKS = 40
+"""On the way to a path; as the kernel has it."""
+
+
+def quote(word: str) -> str:
+    """A word for a shell, the same after ``printable`` as before.
+
+    $'' is what bash(1) and zsh(1) know; dash(1) then finds no such file, and does no harm.
+    """
+    if word.isprintable():
+        return shlex.quote(word)
+    plain = b"%+,-./:=@_"
+    shown = (
+        chr(byte) if bytes([byte]).isalnum() or byte in plain else f"\\{byte:03o}"
+        for byte in os.fsencode(word)
+    )
+    return f"$'{''.join(shown)}'"
 
 
 def _owners() -> Owners | None:
@@ -115,6 +132,66 @@ class Machine:
         lines = (text(line.rstrip(b" \t\r")).lower() for line in data.split(b"\n"))
         return [line for line in lines if line and not line.startswith("#")]
 
+    @property
+    def trusted(self) -> set[int]:
+        """The uids that may do all anyway."""
+        return {0, self.owners.uid("root")} if self.owners else {0}
+
+    def strange_link(self, path: str) -> str:
+        """The first link on the way to a path that root did not make, or nothing. OSError.
+
+        SECURITY: whoever can write in a directory can put a link in the place of what
+        is there, and a command of root's that follows it does its work elsewhere. Links
+        that are root's, in directories of root's, are meant. What does not exist is no
+        link.
+        """
+        place, rest, links = "/", path.split("/"), 0
+        while rest:
+            name = rest.pop(0)
+            if name in ("", "."):
+                continue
+            if name == "..":
+                place = os.path.dirname(place)
+                continue
+            here = os.path.join(place, name)
+            try:
+                target = os.readlink(here)
+            except (FileNotFoundError, NotADirectoryError):
+                return ""
+            except OSError as error:
+                if error.errno != errno.EINVAL:
+                    raise
+                # No link.
+                place = here
+                continue
+            links += 1
+            makers = {os.lstat(here).st_uid, os.stat(place).st_uid}
+            if links > MAX_LINKS or not makers <= self.trusted:
+                return here
+            if target.startswith("/"):
+                place = "/"
+            rest = [*target.split("/"), *rest]
+        return ""
+
+    def is_in_roots_hands(self, path: str) -> bool:
+        """True if nobody but root can put something else in a path's place. OSError."""
+        if self.strange_link(path):
+            return False
+        above = os.path.dirname(os.path.realpath(path))
+        while True:
+            try:
+                now = os.stat(above)
+            except FileNotFoundError:
+                # Whoever makes it makes it above.
+                above = os.path.dirname(above)
+                continue
+            open_to_all = now.st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH
+            if now.st_uid not in self.trusted or open_to_all:
+                return False
+            if above == "/":
+                return True
+            above = os.path.dirname(above)
+
     def local_domains(self) -> list[str]:
         """What locals says, or me. OSError."""
         lines = self.control_lines("locals")
@@ -137,15 +214,9 @@ def text(data: bytes) -> str:
 
 
 def read(path: str) -> bytes:
-    """A regular file, whole but for what no such file can hold. OSError.
-
-    A FIFO that somebody left in its place is not waited for.
-    """
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    with open(os.open(path, flags), "rb") as file:
-        mode = os.fstat(file.fileno()).st_mode
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, "is a directory", path)
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "not a regular file", path)
-        return file.read(MAX_BYTES)
+    """A regular file, whole. OSError, for one with more than MAX_BYTES, too."""
+    with open_regular(path) as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
+    return data

@@ -23,13 +23,15 @@ UNIT = re.compile(
     r"^[^\n]*:/system\.slice/(?:[^/\n]+\.slice/)*([^/\n]+\.service)$", re.MULTILINE
 )
 """SECURITY: the system's units only; any user names units of his own as he likes."""
+MAX_DEPTH = 64
+"""Of processes that start each other."""
 OWN_UNITS = ("svscanboot.service", "init.service")
 
 
 def check_port(machine: Machine) -> Iterator[Finding]:
     """Nobody but the service has the port, and no other mail system runs."""
     holder = machine.listener(PORT)
-    if holder is not None and holder.pid not in service_pids(machine):
+    if holder is not None and not is_service(machine, holder.pid):
         yield Finding(
             "port-taken",
             f"port {PORT} is taken by {holder}",
@@ -66,6 +68,27 @@ def is_mailer(machine: Machine, pid: str, name: str) -> bool:
     except OSError:
         # It has just ended, or the kernel does not tell.
         return os.path.exists(f"{place}/comm")
+
+
+def is_service(machine: Machine, pid: int) -> bool:
+    """True for a service, and what it has started: its run may not exec its program."""
+    own = service_pids(machine)
+    for _ in range(MAX_DEPTH):
+        if pid in own:
+            return True
+        if pid <= 1:
+            return False
+        pid = parent_of(machine, pid)
+    return False
+
+
+def parent_of(machine: Machine, pid: int) -> int:
+    """The process that started one, 0 if the kernel does not tell; proc_pid_stat(5)."""
+    try:
+        stat = read(f"{machine.proc}/{pid}/stat")
+        return int(stat.rpartition(b")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def service_pids(machine: Machine) -> set[int]:
@@ -108,13 +131,15 @@ def check_ip6(machine: Machine) -> Iterator[Finding]:
         return
     addresses = global_ip6(machine)
     me = machine.control_line("me")
-    if addresses:
-        what = f"this machine has the address {addresses[0]}"
-    else:
-        found = dns.first_answer(machine, me, dns.AAAA) if me else None
-        if found is None or not found.addresses:
-            return
+    found = dns.first_answer(machine, me, dns.AAAA) if me else None
+    if found is not None and found.addresses:
         what = f"{me} has the address {found.addresses[0]} in DNS"
+    elif addresses:
+        what = f"this machine has the address {addresses[0]}"
+        if found is not None and found.is_definite:
+            what += f" (which DNS does not give for {me})"
+    else:
+        return
     run = f"{machine.home}/supervise/qmail-smtpd/run"
     yield Finding(
         "ipv6-no-listener",

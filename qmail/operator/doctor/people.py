@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import stat
 from collections.abc import Iterator
 
 from qmail.operator.doctor.findings import Finding
-from qmail.operator.doctor.machine import Machine, quote, text
+from qmail.operator.doctor.machine import Machine, quote, read, text
 
 ALIASES = ("root", "postmaster", "mailer-daemon", "abuse")
 LINKED = ("mailer-daemon", "abuse")
@@ -35,19 +36,22 @@ def check_users(machine: Machine) -> Iterator[Finding]:
                 yield Finding(
                     "home-owner",
                     f"{user.pw_dir}, the home of {user.pw_name}, is root's",
-                    f"chown {quote(user.pw_name)} {quote(home)}",
+                    f"chown {quote(user.pw_name)} {quote(home)}"
+                    if machine.is_in_roots_hands(home)
+                    else f"namei -l {quote(home)}",
                 )
             continue
         if now.st_mode & PATERNALISM:
             yield Finding(
                 "home-writable",
                 f"{user.pw_dir}, the home of {user.pw_name}, can be changed by others",
-                f"chmod o-w {quote(home)}",
+                f"chmod o-w {quote(home)}"
+                if machine.is_in_roots_hands(home)
+                else as_user(user, f"chmod o-w {quote(home)}"),
             )
         for maildir in maildirs:
-            place = os.path.normpath(os.path.join(home, maildir))
-            if os.path.lexists(place):
-                yield from of_maildir(machine, user, maildir, place)
+            if os.path.lexists(f"{home}/{maildir}"):
+                yield from of_maildir(machine, user, maildir, home)
             elif not os.path.lexists(f"{home}/.qmail"):
                 without.append(user)
                 break
@@ -57,100 +61,224 @@ def check_users(machine: Machine) -> Iterator[Finding]:
 
 
 def default_maildirs(machine: Machine) -> list[str]:
-    """The Maildirs in the home that the default delivery names."""
+    """The Maildirs in the home that the default delivery names, as paths there."""
     data = machine.control_file("defaultdelivery") or b""
     lines = [text(line.rstrip(b" \t\r")) for line in data.split(b"\n")]
-    return [line for line in lines if line.startswith("./") and line.endswith("/")]
+    paths = [
+        os.path.normpath(line)
+        for line in lines
+        if line.startswith("./") and line.endswith("/")
+    ]
+    return [path for path in paths if path != "." and not path.startswith("..")]
 
 
 def missing(machine: Machine, users: list[pwd.struct_passwd], maildir: str) -> Finding:
     """Users without a Maildir; each is to make his own."""
-    make = quote(f"{machine.home}/bin/maildirmake ~/{maildir.strip('./')}")
+    make = quote(f"{quote(machine.home)}/bin/maildirmake ~/{quote(maildir)}")
     names = [user.pw_name for user in users]
     if len(names) == 1:
         remedy = f"su {quote(names[0])} -s /bin/sh -c {make}"
     else:
         words = " ".join(map(quote, names))
         remedy = f'for u in {words}; do su "$u" -s /bin/sh -c {make}; done'
-    return Finding("maildir-missing", f"{', '.join(names)}: no {maildir}", remedy)
+    return Finding("maildir-missing", f"{', '.join(names)}: no ./{maildir}/", remedy)
 
 
 def of_maildir(
-    machine: Machine, user: pwd.struct_passwd, maildir: str, place: str
+    machine: Machine, user: pwd.struct_passwd, maildir: str, home: str
 ) -> Iterator[Finding]:
     """It is whole, and the user's.
 
-    SECURITY: the home is the user's, who may put a link in any place. Root changes
-    nothing behind one, and no files, which may have another name elsewhere; what is made
-    there is made by the user.
+    SECURITY: the home is the user's, who may put a link in any place, now or while the
+    operator reads. So root changes nothing in it: what is to be made is made by the
+    user, and where a link leads is only shown.
     """
-    shown = os.path.normpath(os.path.join(user.pw_dir, maildir))
-    name = quote(user.pw_name)
+    shown = f"{user.pw_dir.rstrip('/')}/{maildir}"
+    place = f"{home}/{maildir}"
+    link = first_link(home, maildir)
     parts = [place, *(f"{place}/{part}" for part in PARTS)]
-    foreign = []
-    for part in parts:
-        try:
-            if os.lstat(part).st_uid != user.pw_uid:
-                foreign.append(part)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-    if foreign:
-        yield Finding(
-            "maildir-owner",
-            f"{shown} is not all {user.pw_name}'s own",
-            f"chown -h {name}: {' '.join(map(quote, foreign))}",
-        )
+    if link or any(os.path.islink(part) for part in parts):
+        if not all(os.path.isdir(p) and is_of(user, os.stat(p)) for p in parts):
+            yield Finding(
+                "maildir-link",
+                f"{shown} is, or has, a link, and is no whole Maildir of "
+                f"{user.pw_name}'s",
+                f"namei -l {' '.join(map(quote, parts[1:]))}",
+            )
+        return
     if not os.path.isdir(place):
         yield Finding(
             "maildir-broken",
             f"{shown} is no directory",
-            f"su {name} -s /bin/sh -c "
-            + quote(
-                f"mv {quote(place)} {quote(place + '.mbox')} && "
-                f"{machine.home}/bin/maildirmake {quote(place)}"
+            as_user(
+                user,
+                f"{aside(place, '.mbox')} && "
+                f"{quote(machine.home)}/bin/maildirmake {quote(place)}",
             ),
         )
         return
-    lacking = [part for part in PARTS if not os.path.isdir(f"{place}/{part}")]
+    if not is_of(user, os.lstat(place)):
+        yield Finding(
+            "maildir-owner",
+            f"{shown} is not {user.pw_name}'s own",
+            as_user(
+                user,
+                f"{aside(place, '.old')} && "
+                f"{quote(machine.home)}/bin/maildirmake {quote(place)}",
+            ),
+        )
+        return
+    lacking = [part for part in parts if not os.path.isdir(part)]
+    foreign = [
+        part
+        for part in parts
+        if part not in lacking and not is_of(user, os.lstat(part))
+    ]
+    if foreign:
+        names = ", ".join(map(os.path.basename, foreign))
+        moves = " && ".join(aside(part, ".old") for part in foreign)
+        yield Finding(
+            "maildir-owner",
+            f"{shown} is not all {user.pw_name}'s own: {names}",
+            as_user(user, f"{moves} && {make_all(foreign)}"),
+        )
     if lacking:
-        where = " ".join(quote(f"{place}/{part}") for part in lacking)
         yield Finding(
             "maildir-broken",
-            f"{shown} has no {', '.join(lacking)}",
-            f"su {name} -s /bin/sh -c {quote(f'mkdir -m 700 {where}')}",
+            f"{shown} has no {', '.join(map(os.path.basename, lacking))}",
+            as_user(user, make_all(lacking)),
         )
+
+
+def first_link(above: str, path: str) -> str:
+    """The first link among the names of a path below a directory, or nothing."""
+    for name in path.split("/"):
+        above = f"{above}/{name}"
+        if os.path.islink(above):
+            return above
+    return ""
+
+
+def is_of(user: pwd.struct_passwd, now: os.stat_result) -> bool:
+    """True if a file is the user's."""
+    return now.st_uid == user.pw_uid
+
+
+def as_user(user: pwd.struct_passwd, script: str) -> str:
+    """The command that has a user do something."""
+    return f"su {quote(user.pw_name)} -s /bin/sh -c {quote(script)}"
+
+
+def aside(path: str, suffix: str) -> str:
+    """The command that gives a file another name; nothing gets lost."""
+    return f"mv -T {quote(path)} {quote(path + suffix)}"
+
+
+def make_all(paths: list[str]) -> str:
+    """The command that makes directories."""
+    return f"mkdir -m 700 {' '.join(map(quote, paths))}"
 
 
 def check_aliases(machine: Machine) -> Iterator[Finding]:
     """The system's aliases exist, and the user alias can read them."""
-    administrator = "YOU"
-    real = [user.pw_name for user in machine.users()]
-    if len(real) == 1:
-        administrator = real[0]
     for name in ALIASES:
-        path = f"{machine.home}/alias/.qmail-{name}"
-        if not os.path.isfile(path):
-            if name in LINKED:
-                remedy = f"ln -sf .qmail-postmaster {quote(path)}"
-            else:
-                remedy = (
-                    f"echo {administrator} > {quote(path)} && chmod 644 {quote(path)}"
-                )
-            yield Finding("alias-missing", f"{path} does not exist", remedy)
-            continue
-        now = os.stat(path)
-        readable = now.st_mode & stat.S_IROTH
-        if machine.owners and now.st_uid == machine.owners.uid("alias"):
-            readable = now.st_mode & stat.S_IRUSR
-        if not readable:
+        yield from of_alias(machine, name)
+
+
+def of_alias(machine: Machine, name: str) -> Iterator[Finding]:
+    """One of them.
+
+    SECURITY: the directory is of the user alias, who can put a link in any place; see
+    ``put_alias``. Links within it are the guide's own.
+    """
+    directory = f"{machine.home}/alias"
+    path = f"{directory}/.qmail-{name}"
+    if not os.path.lexists(path):
+        if not goes_elsewhere(machine, name):
             yield Finding(
-                "alias-unreadable",
-                f"{path} cannot be read by the user alias",
-                f"chmod 644 {quote(path)}",
+                "alias-missing", f"{path} does not exist", new_alias(machine, name)
             )
-        elif now.st_mode & stat.S_IWOTH:
-            yield Finding(
-                "alias-writable",
-                f"{path} can be changed by all",
-                f"chmod 644 {quote(path)}",
-            )
+        return
+    real = os.path.realpath(path)
+    if os.path.dirname(real) != os.path.realpath(directory):
+        yield Finding(
+            "alias-link",
+            f"{path} is a link to {os.readlink(path)}, outside of its directory",
+            new_alias(machine, name),
+        )
+        return
+    if not os.path.lexists(real):
+        yield Finding(
+            "alias-missing", f"{path} leads nowhere", new_alias(machine, name)
+        )
+        return
+    now = os.lstat(real)
+    if not stat.S_ISREG(now.st_mode):
+        yield Finding(
+            "alias-unreadable", f"{path} is no file", f"ls -la {quote(directory)}"
+        )
+        return
+    readable = now.st_mode & stat.S_IROTH
+    if machine.owners and now.st_uid == machine.owners.uid("alias"):
+        readable = now.st_mode & stat.S_IRUSR
+    # A file of two names may be somebody else's.
+    copy = f'dd if={quote(real)} of="$f" iflag=nofollow status=none'
+    again = put_alias(machine, real, copy)
+    if now.st_nlink > 1:
+        again = f"ls -li {quote(real)}"
+    if not readable:
+        yield Finding(
+            "alias-unreadable", f"{path} cannot be read by the user alias", again
+        )
+    elif now.st_mode & stat.S_IWOTH:
+        yield Finding("alias-writable", f"{path} can be changed by all", again)
+
+
+def goes_elsewhere(machine: Machine, name: str) -> bool:
+    """True if mail for a name of the system needs no alias of that name."""
+    home = machine.home
+    if os.path.lexists(f"{home}/alias/.qmail-default"):
+        return True
+    if os.path.exists(f"{home}/users/cdb"):
+        return is_assigned(machine, name)
+    try:
+        user = machine.getpwnam(name)
+        now = os.stat(machine.path(user.pw_dir))
+    except (KeyError, OSError):
+        return False
+    return user.pw_uid != 0 and is_of(user, now)
+
+
+def is_assigned(machine: Machine, name: str) -> bool:
+    """True if users/assign has a name, or cannot tell; see qmail-users(5)."""
+    try:
+        lines = text(read(f"{machine.home}/users/assign")).split("\n")
+    except FileNotFoundError:
+        return True
+    keys = [line.partition(":")[0] for line in lines]
+    return any(
+        key == f"={name}" or (key[:1] == "+" and name.startswith(key[1:]))
+        for key in keys
+    )
+
+
+def new_alias(machine: Machine, name: str) -> str:
+    """The command that makes an alias, in the place of whatever link is there."""
+    path = f"{machine.home}/alias/.qmail-{name}"
+    if name in LINKED:
+        return f"ln -sfn .qmail-postmaster {quote(path)}"
+    real = [user.pw_name for user in machine.users()]
+    plain = len(real) == 1 and re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_.-]*", real[0])
+    return put_alias(machine, path, f'echo {real[0] if plain else "YOU"} > "$f"')
+
+
+def put_alias(machine: Machine, path: str, fill: str) -> str:
+    """The command that fills a file, "$f", and puts it in the place of an alias.
+
+    SECURITY: it is made where root alone can, and mv -T puts it in the place of a link
+    instead of following it.
+    """
+    return (
+        f"f=$(mktemp {quote(f'{machine.home}/alias.XXXXXX')}) && {fill} &&"
+        f' chmod 644 "$f" && mv -T "$f" {quote(path)}'
+    )

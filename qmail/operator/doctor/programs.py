@@ -266,7 +266,9 @@ def check_softlimit(machine: Machine) -> Iterator[Finding]:
                 "softlimit-foreign",
                 f"{path} has {program} limit the service to {min(limits)} bytes",
                 f"sed -i {quote(f's,{program},{own},')} {quote(path)} && "
-                f"svc -t {quote(os.path.dirname(path))}",
+                f"svc -t {quote(os.path.dirname(path))}"
+                if machine.is_in_roots_hands(path)
+                else f"namei -l {quote(path)}",
             )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import stat
+import struct
 import subprocess
 import tempfile
 from collections.abc import Iterator
 
 from qmail.operator.doctor.findings import Finding
-from qmail.operator.doctor.machine import Machine, quote, read
+from qmail.operator.doctor.machine import Machine, quote
+from qmail.operator.overview import open_regular
 
 POINTERS = 256
 HEADER_BYTES = 8 * POINTERS
@@ -19,7 +21,10 @@ RELAY_FOR_ALL = re.compile(
     rb"(=|0-255\.|0\.0\.0\.0/0|\[::\]/0|::/0)?:allow(,.*)?,RELAYCLIENT="
 )
 """A rule for everybody, or for everybody with a name."""
-ASK_SECONDS = 10.0
+ASK_SECONDS = 15.0
+"""A million rules take some two seconds."""
+REFUSES = b"unable to parse this line: "
+"""How tcprules says it."""
 
 
 def check_rules(machine: Machine) -> Iterator[Finding]:
@@ -36,12 +41,12 @@ def check_rules(machine: Machine) -> Iterator[Finding]:
             f"{cdb} cannot be read by all",
             f"chmod 644 {quote(cdb)}",
         )
-    elif not is_whole(read(cdb)):
+    elif not is_whole(cdb):
         yield Finding("rules-cdb-broken", f"{cdb} is no whole cdb", again)
     elif os.path.isfile(rules) and os.stat(rules).st_mtime > os.stat(cdb).st_mtime:
         yield Finding("rules-cdb-old", f"{cdb} is older than {rules}", again)
     if os.path.isfile(rules):
-        yield from of_lines(machine, read(rules).split(b"\n"))
+        yield from of_lines(machine)
 
 
 def compile_command(machine: Machine) -> str:
@@ -55,29 +60,34 @@ def compile_command(machine: Machine) -> str:
     )
 
 
-def is_whole(data: bytes) -> bool:
-    """True if every table of a cdb lies within it; see https://cr.yp.to/cdb/cdb.txt."""
-    if len(data) < HEADER_BYTES:
+def is_whole(path: str) -> bool:
+    """True if every table of a cdb lies within it; see https://cr.yp.to/cdb/cdb.txt.
+
+    OSError. A cdb may have 4 GB: its header tells, and its size.
+    """
+    with open_regular(path) as file:
+        header = file.read(HEADER_BYTES)
+        size = os.fstat(file.fileno()).st_size
+    if len(header) < HEADER_BYTES:
         return False
-    for at in range(0, HEADER_BYTES, 8):
-        start = int.from_bytes(data[at : at + 4], "little")
-        slots = int.from_bytes(data[at + 4 : at + 8], "little")
-        if start < HEADER_BYTES or start + 8 * slots > len(data):
+    for start, slots in struct.iter_unpack("<II", header):
+        if start < HEADER_BYTES or start + 8 * slots > size:
             return False
     return True
 
 
-def of_lines(machine: Machine, lines: list[bytes]) -> Iterator[Finding]:
-    """Lines that are no rules, and rules that make an open relay."""
+def of_lines(machine: Machine) -> Iterator[Finding]:
+    """Lines that are no rules, and rules that make an open relay. OSError."""
     path = machine.places.rules
-    for number, line in enumerate(lines, 1):
-        if RELAY_FOR_ALL.match(line):
-            yield Finding(
-                "relay-for-all",
-                f"{path}, line {number} sets RELAYCLIENT for everybody",
-                without(machine, number),
-            )
-    refused = refused_line(machine, lines)
+    with open_regular(path) as file:
+        for number, line in enumerate(file, 1):
+            if RELAY_FOR_ALL.match(line):
+                yield Finding(
+                    "relay-for-all",
+                    f"{path}, line {number} sets RELAYCLIENT for everybody",
+                    without(machine, number),
+                )
+    refused = refused_line(machine)
     if refused:
         yield Finding(
             "rules-bad-line",
@@ -94,16 +104,19 @@ def without(machine: Machine, number: int) -> str:
     )
 
 
-def refused_line(machine: Machine, lines: list[bytes]) -> int:
-    """The number of the line that tcprules(1) refuses; 0 if it takes them all.
+def refused_line(machine: Machine) -> int:
+    """The number of the line that tcprules(1) refuses; 0 if it takes them all. OSError.
 
     The program itself is asked, for what is a rule is its own to know.
     """
-    with tempfile.TemporaryDirectory(prefix="doctor-") as scratch:
+    with (
+        open_regular(machine.places.rules) as rules,
+        tempfile.TemporaryDirectory(prefix="doctor-") as scratch,
+    ):
         try:
             done = subprocess.run(
                 [f"{machine.places.local_bin}/tcprules", "cdb", "tmp"],
-                input=b"\n".join(lines),
+                stdin=rules,
                 capture_output=True,
                 cwd=scratch,
                 env={},
@@ -114,6 +127,9 @@ def refused_line(machine: Machine, lines: list[bytes]) -> int:
             return 0
     if done.returncode == 0:
         return 0
-    named = done.stderr.rstrip(b"\n").rpartition(b": ")[2]
-    found = (n for n, line in enumerate(lines, 1) if line and line.rstrip() == named)
-    return next(found, 0)
+    _, found, named = done.stderr.partition(REFUSES)
+    if not found:
+        return 0
+    with open_regular(machine.places.rules) as rules:
+        same = (n for n, line in enumerate(rules, 1) if line.rstrip() == named.rstrip())
+        return next(same, 0)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pytools.base.tai import unpack
 from qmail.operator import overview
 from qmail.operator.doctor.findings import Finding
-from qmail.operator.doctor.machine import Machine, quote
+from qmail.operator.doctor.machine import Machine, quote, read
 from qmail.operator.doctor.tree import GUIDE_SERVICES, service_names
+from qmail.operator.overview import NotRegularError
 
 STATUS_BYTES = 18
 PAUSE_SECONDS = 0.2
@@ -31,9 +32,8 @@ class State:
 def state_of(service: str) -> State | None:
     """The state of a service; None if supervise has not written one. OSError."""
     try:
-        with open(f"{service}/supervise/status", "rb") as file:
-            record = file.read(STATUS_BYTES)
-    except FileNotFoundError:
+        record = read(f"{service}/supervise/status")
+    except (FileNotFoundError, NotRegularError):
         return None
     if len(record) != STATUS_BYTES:
         return None
@@ -84,11 +84,12 @@ def check_services(machine: Machine) -> Iterator[Finding]:
     """/service, svscan, and every service in it."""
     scanned = machine.places.service
     if not os.path.isdir(scanned):
-        yield Finding(
-            "service-directory-missing",
-            f"{scanned} does not exist",
-            f"cd {quote(machine.source)} && package/install",
-        )
+        install = f"cd {quote(machine.source)} && package/install"
+        what = "does not exist"
+        if os.path.lexists(scanned):
+            what = "leads nowhere" if os.path.islink(scanned) else "is no directory"
+            install = f"mv -T {quote(scanned)} {quote(scanned + '.wrong')} && {install}"
+        yield Finding("service-directory-missing", f"{scanned} {what}", install)
         return
     is_scanned = svscan_pid(machine) != 0
     if not is_scanned:

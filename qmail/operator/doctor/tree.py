@@ -146,22 +146,22 @@ def check_scripts(machine: Machine) -> Iterator[Finding]:
         for run in RUN_FILES:
             templates[f"{home}/supervise/{name}/{run}"] = f"{name}/{run}"
     for path, template in templates.items():
-        if not os.path.isfile(path):
+        if not os.path.isfile(path) or os.stat(path).st_size == 0:
             yield script_missing(machine, path, template)
         else:
-            yield from of_script(path)
+            yield from of_script(machine, path)
     seen = {os.path.realpath(path) for path in templates}
     for name in service_names(machine):
         for run in RUN_FILES:
             path = f"{service}/{name}/{run}"
             if os.path.realpath(path) in seen:
                 continue
-            if os.path.isfile(path):
-                yield from of_script(path)
+            if os.path.isfile(path) and os.stat(path).st_size:
+                yield from of_script(machine, path)
             elif os.path.isdir(os.path.dirname(path)):
                 yield Finding(
                     "script-missing",
-                    f"{path} does not exist",
+                    f"{path} {why_missing(path)}",
                     f"ls -la {quote(os.path.dirname(path))}",
                 )
 
@@ -172,7 +172,14 @@ def script_missing(machine: Machine, path: str, template: str) -> Finding:
     remedy = f"install -D -m 755 {quote(str(source))} {quote(path)}"
     if machine.home != machine.path(HOME):
         remedy = f"less {quote(str(source))}"
-    return Finding("script-missing", f"{path} does not exist", remedy)
+    return Finding("script-missing", f"{path} {why_missing(path)}", remedy)
+
+
+def why_missing(path: str) -> str:
+    """What is wrong with a script that cannot be one."""
+    if os.path.isfile(path):
+        return "is empty"
+    return "is no file" if os.path.lexists(path) else "does not exist"
 
 
 def service_names(machine: Machine) -> list[str]:
@@ -185,25 +192,31 @@ def service_names(machine: Machine) -> list[str]:
     return [n for n in listed if n[:1] != "." and os.path.isdir(f"{base}/{n}")]
 
 
-def of_script(path: str) -> Iterator[Finding]:
-    """What keeps a script that is there from running."""
+def of_script(machine: Machine, path: str) -> Iterator[Finding]:
+    """What keeps a script that is there from running.
+
+    SECURITY: root may run services of others, who can put a link in a script's place.
+    """
     name = quote(path)
+    look = None if machine.is_in_roots_hands(path) else f"namei -l {name}"
     if not os.stat(path).st_mode & stat.S_IXUSR:
         yield Finding(
-            "script-not-executable", f"{path} is not executable", f"chmod 755 {name}"
+            "script-not-executable",
+            f"{path} is not executable",
+            look or f"chmod 755 {name}",
         )
     head = read(path)
     if b"\r\n" in head:
         yield Finding(
             "script-cr",
             f"{path} has CR at the end of lines",
-            f"sed -i 's/\\r$//' {name}",
+            look or f"sed -i 's/\\r$//' {name}",
         )
     if not head.startswith((b"#!", b"\x7fELF")):
         yield Finding(
             "script-no-interpreter",
             f"{path} does not begin with #!",
-            f"sed -i '1i #!/bin/sh' {name}",
+            look or f"sed -i '1i #!/bin/sh' {name}",
         )
 
 
@@ -228,24 +241,59 @@ def check_logs(machine: Machine) -> Iterator[Finding]:
         return
     uid = machine.owners.uid("qmaill")
     for path in log_directories(machine):
-        name = quote(path)
-        if not os.path.isdir(path):
+        yield from of_log(machine, path, uid)
+
+
+def of_log(machine: Machine, path: str, uid: int) -> Iterator[Finding]:
+    """One log directory.
+
+    SECURITY: qmaill can put a link in any place in a directory of its own, /var/log/qmail
+    for one. Root follows no such link, nor gives away a file that has another name.
+    """
+    name = quote(path)
+    link = machine.strange_link(path)
+    option = "" if machine.is_in_roots_hands(path) else "-h "
+    if not os.path.isdir(path):
+        if os.path.lexists(path):
+            what = "leads nowhere" if os.path.islink(path) else "is no directory"
+            yield Finding("log-link", f"{path} {what}", f"namei -l {name}")
+        else:
             yield Finding(
                 "log-missing",
                 f"{path} does not exist",
-                f"mkdir -p {name} && chown qmaill {name}",
+                f"namei -l {quote(link)}"
+                if link
+                else f"mkdir -p {name} && chown {option}qmaill {name}",
             )
+        return
+    if link:
+        if os.stat(path).st_uid != uid:
+            yield Finding(
+                "log-link",
+                f"{link} is a link, and {path} does not belong to qmaill",
+                f"namei -l {name}",
+            )
+        return
+    if os.stat(path).st_uid != uid:
+        yield wrong_log_owner(path, option)
+    for part in (f"{path}/current", f"{path}/lock", f"{path}/state"):
+        try:
+            now = os.lstat(part)
+        except FileNotFoundError:
             continue
-        for part in (path, f"{path}/current", f"{path}/lock", f"{path}/state"):
-            try:
-                owner = os.lstat(part).st_uid if part != path else os.stat(part).st_uid
-            except FileNotFoundError:
-                continue
-            if owner != uid:
-                # SECURITY: in a directory of qmaill's any name may be a link.
-                option = "" if part == path else "-h "
+        if stat.S_ISLNK(now.st_mode) or now.st_nlink > 1:
+            if now.st_uid != uid:
                 yield Finding(
-                    "log-owner",
-                    f"{part} has wrong owner, should be qmaill",
-                    f"chown {option}qmaill {quote(part)}",
+                    "log-link", f"{part} is a link", f"ls -li {name} {quote(part)}"
                 )
+        elif now.st_uid != uid:
+            yield wrong_log_owner(part, "-h ")
+
+
+def wrong_log_owner(path: str, option: str) -> Finding:
+    """multilog(8) cannot write there."""
+    return Finding(
+        "log-owner",
+        f"{path} has wrong owner, should be qmaill",
+        f"chown {option}qmaill {quote(path)}",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 
 import pytest
@@ -12,6 +13,10 @@ from qmail.operator.doctor.control import check_control, check_domains, check_re
 from tests.unit.operator.doctor.scene import HOST, Scene
 
 C = "/var/qmail/control"
+STRIP = (
+    "sed -i -e 's/^[[:blank:]]*//' -e 's/[[:blank:]]*$//' -e '/^#/b'"
+    " -e 's/^\\([^:[:blank:]]*\\)[[:blank:]][[:blank:]]*#.*/\\1/'"
+)
 RESTART = "svc -t /service/qmail-send"
 REREAD = "svc -h /service/qmail-send"
 
@@ -116,8 +121,23 @@ def test_user_in_another_group_is_found(scene: Scene) -> None:
             "rcpthosts",
             f"{HOST} # ours\n",
             "control-blank",
-            f"sed -i -e '/^#/b' -e 's/[[:blank:]]*#.*//' -e 's/[[:blank:]]//g'"
-            f" {C}/rcpthosts",
+            f"{STRIP} {C}/rcpthosts",
+        ),
+        (
+            "rcpthosts",
+            f"{HOST}\n # x\n\tb.example\n",
+            "control-blank",
+            f"{STRIP} {C}/rcpthosts",
+        ),
+        *(
+            (
+                "rcpthosts",
+                f"{HOST}\n{line}\n",
+                "control-blank",
+                "grep -n '^[[:blank:]]*[^#:[:blank:]][^:[:blank:]]*[[:blank:]]'"
+                f" {C}/rcpthosts",
+            )
+            for line in ("a.example b.example", "  a.example\tb.example # x")
         ),
     ],
 )
@@ -164,6 +184,31 @@ def test_any_mailbox_that_is_a_directory_is_found(scene: Scene) -> None:
     ((code, remedy),) = scene.found(check_control)
     assert code == "defaultdelivery-mbox"
     assert "'s,^\\./mail[[:space:]]*$,./mail/,'" in remedy
+
+
+def test_blanks_are_stripped_and_no_name_is_lost(scene: Scene) -> None:
+    path = scene.put(
+        "var/qmail/control/rcpthosts", f" {HOST} # ours\n# a b\n\ta.example \n"
+    )
+    ((_, remedy),) = scene.found(check_control)
+    subprocess.run(remedy.replace(C, str(scene.control)), shell=True, check=True)
+    assert path.read_text() == f"{HOST}\n# a b\na.example\n"
+    assert scene.found(check_control) == []
+
+
+def test_line_with_two_names_is_shown(scene: Scene) -> None:
+    scene.put("var/qmail/control/rcpthosts", f"{HOST}\n a.example b.example\n# a b\n")
+    ((_, remedy),) = scene.found(check_control)
+    done = subprocess.run(
+        remedy.replace(C, str(scene.control)), shell=True, capture_output=True
+    )
+    assert done.stdout == b"2: a.example b.example\n"
+
+
+def test_key_of_tls_is_not_published(scene: Scene) -> None:
+    scene.put("var/qmail/control/servercert.pem", "KEY \r\n", 0o640)
+    scene.put("var/qmail/control/rcpthosts.old", " x y\n", 0o600)
+    assert scene.found(check_control) == []
 
 
 def test_unreadable_file_is_found(scene: Scene) -> None:
@@ -252,6 +297,16 @@ def write_domains(scene: Scene, locals_: str, virtual: str, rcpthosts: str) -> N
         ),
         (f"{HOST}\n", "a.v.example:dave\n", f"{HOST}\n.v.example\n", []),
         (f"{HOST}\nlocalhost\n", "", f"{HOST.upper()}\n", []),
+        # The server's own name is virtual, as a whole or as a part.
+        ("localhost\n", f"{HOST}:dave\n", f"{HOST}\n", []),
+        ("localhost\n", ".example.com:dave\n", f"{HOST}\n.example.com\n", []),
+        ("localhost\n", ":dave\n", f"{HOST}\n", []),
+        (
+            "localhost\n",
+            f"{HOST}:\n.example.com:dave\n",
+            f"{HOST}\n.example.com\n",
+            [("locals-lack-me", f"echo {HOST} >> {C}/locals && {REREAD}")],
+        ),
     ],
 )
 def test_domains_contradict_each_other(

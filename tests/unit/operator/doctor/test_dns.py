@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import struct
+import subprocess
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -37,6 +39,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dns, "TRY_SECONDS", 0.05)
 
 
+def line_of(number: int) -> str:
+    """The pattern of a server's line."""
+    blank = "[[:blank:]]"
+    return rf"^nameserver{blank}{blank}*127\.0\.0\.{number}{blank}*$"
+
+
 def test_server_that_answers(scene: Scene, zone: Zone) -> None:
     assert scene.found(check_dns) == []
 
@@ -62,14 +70,48 @@ def test_server_of_this_machine_is_proposed(scene: Scene, zone: Zone) -> None:
 
 def test_dead_server_beside_one_that_lives(scene: Scene, zone: Zone) -> None:
     scene.put(CONF[1:], "nameserver 127.0.0.9\nnameserver 127.0.0.1\n")
-    script = r"'/^nameserver[[:blank:]]*127\.0\.0\.9[[:blank:]]*$/d'"
+    script = f"'/{line_of(9)}/d'"
     assert scene.found(check_dns) == [("resolver-dead", f"sed -i {script} {CONF}")]
 
 
 def test_silent_server(scene: Scene, zone: Zone, quick: None) -> None:
     zone[f"{HOST}.", "SILENT"] = zone[".", "SILENT"] = []
-    script = "'s/^nameserver[[:blank:]].*/nameserver ADDRESS/'"
+    script = f"'s/{line_of(1)}/nameserver ADDRESS/'"
     assert scene.found(check_dns) == [("resolver-dead", f"sed -i {script} {CONF}")]
+
+
+def test_none_is_removed_where_all_are_dead(scene: Scene, quick: None) -> None:
+    path = scene.put(CONF[1:], "nameserver 127.0.0.8\nnameserver 127.0.0.9\n")
+    scene.change(dns_port=1)
+    found = scene.found(check_dns)
+    assert [code for code, _ in found] == ["resolver-dead"] * 2
+    for _, remedy in found:
+        subprocess.run(remedy.replace(CONF, str(path)), shell=True, check=True)
+    assert path.read_text() == "nameserver ADDRESS\n" * 2
+
+
+@pytest.mark.parametrize("content", ["nameserver 127.0.0.9\n", "", None])
+def test_link_stays_a_link(scene: Scene, content: str | None, quick: None) -> None:
+    scene.change(dns_port=1)
+    if content is not None:
+        scene.put("run/stub.conf", content)
+    (scene.root / CONF[1:]).symlink_to("../run/stub.conf")
+    ((code, remedy),) = scene.found(check_dns)
+    assert code == "resolver-dead" if content else "resolver-not-configured"
+    assert remedy == f"ls -l {CONF}"
+
+
+def test_many_addresses_and_a_server_that_is_silent_to_them(
+    scene: Scene, zone: Zone, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = frozenset(socket.inet_aton(f"1.2.3.{number}") for number in range(40))
+    scene.change(own_addresses=lambda: packed)
+    for number in range(40):
+        zone[f"{number}.3.2.1.in-addr.arpa.", "SILENT"] = []
+    monkeypatch.setattr(dns, "PTR_SECONDS", 0.3)
+    began = time.monotonic()
+    assert scene.found(check_dns) == []
+    assert time.monotonic() - began < 2
 
 
 def test_server_that_fails(scene: Scene, zone: Zone) -> None:
@@ -108,6 +150,16 @@ def test_name_with_an_ipv6_address_wants_a_listener(scene: Scene, zone: Zone) ->
     (finding,) = check_ip6(scene.machine)
     assert finding.code == "ipv6-no-listener"
     assert finding.what.startswith(f"{HOST} has the address 2001:db8::1 in DNS, but ")
+
+
+def test_address_that_dns_does_not_give_is_told_from_one_it_gives(
+    scene: Scene, zone: Zone
+) -> None:
+    scene.put("proc/net/if_inet6", f"2600{'0' * 27}1 02 40 00 80 eth0\n")
+    (finding,) = check_ip6(scene.machine)
+    assert finding.what.startswith(
+        f"this machine has the address {ADDRESS6} (which DNS does not give for {HOST}), "
+    )
 
 
 @pytest.mark.parametrize("cut", range(0, 45, 4))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +18,7 @@ from qmail.operator.doctor import __main__ as program
 from qmail.operator.doctor import checks
 from qmail.operator.doctor.checks import CHECKS, Check, Report, examine
 from qmail.operator.doctor.findings import CODES, Finding
-from qmail.operator.doctor.machine import Machine
+from qmail.operator.doctor.machine import Machine, quote
 from qmail.operator.places import Places
 from tests.conftest import CHECKOUT
 from tests.unit.operator.doctor.scene import Scene
@@ -165,13 +167,26 @@ def test_json_is_a_list(
     assert json.loads(capsys.readouterr().out) == []
 
 
+def test_json_tells_what_was_not_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = Report(for_root=["home", "disk"], failures=["dns: x"])
+    assert said(report, monkeypatch, True, tmp_path) == 111
+    found = json.loads(capsys.readouterr().out)
+    assert [(one["code"], one["what"]) for one in found] == [
+        ("not-looked-at", "not root: home, disk"),
+        ("not-looked-at", "unable to check dns: x"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("report", "code", "words"),
     [
         (Report(), 0, "The doctor finds nothing wrong.\n"),
         (Report(failures=["x: y"]), 111, "doctor: warning: unable to check x: y\n"),
         (Report([ONE], failures=["x: y"]), 1, "unable to check x: y\n"),
-        (Report(for_root=["home"]), 0, "not root, so not looked at: home\n"),
+        (Report(for_root=["home"]), 111, "not root, so not looked at: home\n"),
+        (Report(for_root=["home"]), 111, "nothing wrong in what it could look at.\n"),
     ],
 )
 def test_exit_status(
@@ -192,6 +207,19 @@ def test_terminal_gets_no_control_characters_from_what_others_wrote() -> None:
     shown = program.shown(finding, False)
     assert "\033" not in shown
     assert shown.count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a\nb", "\033[2J", b"\xff'".decode(errors="surrogateescape"), "a b", "it's", "é"],
+)
+def test_command_names_what_it_means_though_a_terminal_cannot_show_it(
+    name: str,
+) -> None:
+    shown = Finding("unreadable", "x", f"printf %s {quote(name)}").as_dict()["try"]
+    assert "?" not in shown
+    done = subprocess.run(["bash", "-c", shown], capture_output=True, check=True)
+    assert os.fsdecode(done.stdout) == name
 
 
 def test_wrong_usage_is_100(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -281,22 +283,82 @@ def test_mbox_in_the_place_of_a_maildir(scene: Scene, home: Path) -> None:
     give(scene.put("home/dave/Maildir", "From \n"))
     ((code, remedy),) = scene.found(check_users)
     assert code == "maildir-broken"
-    assert "mv /home/dave/Maildir /home/dave/Maildir.mbox && " in remedy
+    assert "mv -T /home/dave/Maildir /home/dave/Maildir.mbox && " in remedy
+
+
+M = "/home/dave/Maildir"
 
 
 @pytest.mark.usefixtures("as_root")
 def test_maildir_of_roots(scene: Scene, home: Path) -> None:
+    # SECURITY: the user does it; he may lay out links while the operator reads.
     os.chown(maildir(home) / "new", 0, 0)
-    expected = [("maildir-owner", "chown -h dave: /home/dave/Maildir/new")]
-    assert scene.found(check_users) == expected
+    assert scene.found(check_users) == [
+        (
+            "maildir-owner",
+            f"su dave -s /bin/sh -c 'mv -T {M}/new {M}/new.old && mkdir -m 700 {M}/new'",
+        )
+    ]
+    os.chown(home / "Maildir", 0, 0)
+    assert scene.found(check_users) == [
+        (
+            "maildir-owner",
+            f"su dave -s /bin/sh -c 'mv -T {M} {M}.old &&"
+            f" /var/qmail/bin/maildirmake {M}'",
+        )
+    ]
 
 
 @pytest.mark.usefixtures("as_root")
-def test_link_of_the_users_is_looked_at_itself(scene: Scene, home: Path) -> None:
-    # SECURITY: chown must not be led to what the link names.
-    (home / "Maildir").symlink_to("/etc")
-    ((code, remedy), *_) = scene.found(check_users)
-    assert (code, remedy) == ("maildir-owner", "chown -h dave: /home/dave/Maildir")
+@pytest.mark.parametrize("target", ["/home/victim/Maildir", "/", "/nowhere", "/etc"])
+@pytest.mark.parametrize("at", ["Maildir", "Maildir/new"])
+def test_link_of_a_user_leads_root_nowhere(
+    scene: Scene, home: Path, target: str, at: str
+) -> None:
+    for part in ("tmp", "new", "cur"):
+        (scene.root / "home/victim/Maildir" / part).mkdir(parents=True)
+    if "victim" in target:
+        target = f"{scene.root}{target}"
+    if "/" in at:
+        maildir(home, ("tmp", "cur"))
+    (home / at).symlink_to(target)
+    give(home / at)
+    assert scene.found(check_users) == [
+        ("maildir-link", f"namei -l {M}/tmp {M}/new {M}/cur")
+    ]
+
+
+def test_link_to_a_maildir_of_the_users_own_is_right(scene: Scene, home: Path) -> None:
+    maildir(home).rename(home / "kept")
+    (home / "Maildir").symlink_to("kept")
+    assert scene.found(check_users) == []
+
+
+def test_link_above_the_maildir_is_a_link_too(scene: Scene, home: Path) -> None:
+    scene.put("var/qmail/control/defaultdelivery", "./mail/in/\n")
+    (scene.root / "home/other/in").mkdir(parents=True)
+    (home / "mail").symlink_to("../other")
+    assert scene.codes(check_users) == ["maildir-link"]
+
+
+@pytest.mark.parametrize(
+    ("default", "made"),
+    [("./.maildir/", ".maildir"), ("./in box/", "'in box'"), ("./a//b/", "a/b")],
+)
+def test_maildir_has_the_name_that_was_asked_for(
+    scene: Scene, home: Path, default: str, made: str
+) -> None:
+    scene.put("var/qmail/control/defaultdelivery", f"{default}\n")
+    ((code, remedy),) = scene.found(check_users)
+    assert code == "maildir-missing"
+    script = shlex.split(remedy)[-1].replace(str(scene.root), "")
+    assert script == f"/var/qmail/bin/maildirmake ~/{made}"
+
+
+@pytest.mark.parametrize("default", ["./", "./../mail/", "././"])
+def test_home_itself_is_no_maildir(scene: Scene, home: Path, default: str) -> None:
+    scene.put("var/qmail/control/defaultdelivery", f"{default}\n")
+    assert scene.found(check_users) == []
 
 
 @pytest.mark.usefixtures("as_root")
@@ -316,21 +378,115 @@ def test_user_name_of_garbage_is_quoted(scene: Scene, home: Path) -> None:
     assert remedy.startswith("su 'a;b'\"'\"'' -s ")
 
 
+A = "/var/qmail/alias/.qmail-"
+
+
+def put_alias(name: str, fill: str) -> str:
+    return (
+        f'f=$(mktemp /var/qmail/alias.XXXXXX) && {fill} && chmod 644 "$f"'
+        f' && mv -T "$f" {A}{name}'
+    )
+
+
+def say(name: str, who: str = "dave") -> str:
+    return put_alias(name, f'echo {who} > "$f"')
+
+
+def copy(name: str) -> str:
+    return put_alias(name, f'dd if={A}{name} of="$f" iflag=nofollow status=none')
+
+
+def heal(scene: Scene, remedy: str) -> None:
+    """Do what was said, in the scene."""
+    command = remedy.replace("/var/qmail", str(scene.home))
+    subprocess.run(command, shell=True, check=True)
+
+
 def test_aliases(scene: Scene) -> None:
-    alias = "/var/qmail/alias/.qmail-"
     place = scene.home / "alias"
     (place / ".qmail-root").unlink()
     (place / ".qmail-abuse").unlink()
     (place / ".qmail-postmaster").chmod(0o000)
     (place / ".qmail-mailer-daemon").chmod(0o666)
-    assert scene.found(check_aliases) == [
-        ("alias-missing", f"echo dave > {alias}root && chmod 644 {alias}root"),
-        ("alias-unreadable", f"chmod 644 {alias}postmaster"),
-        ("alias-writable", f"chmod 644 {alias}mailer-daemon"),
-        ("alias-missing", f"ln -sf .qmail-postmaster {alias}abuse"),
+    found = scene.found(check_aliases)
+    assert found == [
+        ("alias-missing", say("root")),
+        ("alias-unreadable", copy("postmaster")),
+        ("alias-writable", copy("mailer-daemon")),
+        ("alias-missing", f"ln -sfn .qmail-postmaster {A}abuse"),
     ]
+    for name in ("YOU", "a;b", "-n x"):
+        dave(scene, name=name)
+        assert scene.found(check_aliases)[0][1] == say("root", "YOU")
     scene.change(getpwall=list)
-    assert scene.found(check_aliases)[0][1].startswith("echo YOU > ")
+    assert scene.found(check_aliases)[0][1] == say("root", "YOU")
+    for _, remedy in found:
+        heal(scene, remedy)
+    assert scene.found(check_aliases) == []
+    assert (place / ".qmail-mailer-daemon").read_text() == "dave\n"
+    assert not list(scene.home.glob("alias.*"))
+
+
+@pytest.mark.parametrize("name", ["root", "postmaster", "abuse"])
+@pytest.mark.parametrize("target", ["../../../etc/shadow", "../../../etc/evil"])
+def test_link_of_alias_leads_root_nowhere(scene: Scene, name: str, target: str) -> None:
+    shadow = scene.put("etc/shadow", "secret\n", 0o600)
+    path = scene.home / f"alias/.qmail-{name}"
+    path.unlink()
+    path.symlink_to(target)
+    ((code, remedy),) = scene.found(check_aliases)
+    assert code == "alias-link"
+    heal(scene, remedy)
+    assert scene.found(check_aliases) == []
+    assert path.read_text() == "dave\n"
+    assert shadow.stat().st_mode & 0o777 == 0o600
+    assert shadow.read_text() == "secret\n"
+    assert not (scene.root / "etc/evil").exists()
+
+
+def test_links_within_the_directory_are_the_guides(scene: Scene) -> None:
+    path = scene.home / "alias/.qmail-abuse"
+    path.unlink()
+    path.symlink_to(".qmail-nowhere")
+    expected = [("alias-missing", f"ln -sfn .qmail-postmaster {A}abuse")]
+    assert scene.found(check_aliases) == expected
+    path.unlink()
+    path.symlink_to(".qmail-postmaster")
+    assert scene.found(check_aliases) == []
+
+
+def test_file_with_another_name_is_not_changed(scene: Scene) -> None:
+    path = scene.home / "alias/.qmail-root"
+    os.link(path, scene.root / "etc/other")
+    path.chmod(0)
+    assert scene.found(check_aliases) == [("alias-unreadable", f"ls -li {A}root")]
+
+
+def test_mail_that_goes_elsewhere_needs_no_alias(scene: Scene) -> None:
+    for path in (scene.home / "alias").iterdir():
+        path.unlink()
+    assert scene.codes(check_aliases) == ["alias-missing"] * 4
+    scene.put("var/qmail/users/cdb", b"")
+    scene.put("var/qmail/users/assign", "=root:x:1:1:/::\n+po:x:1:1:/::\n.\n")
+    assert scene.codes(check_aliases) == ["alias-missing"] * 2
+    (scene.home / "users/cdb").unlink()
+    scene.put("var/qmail/alias/.qmail-default", "| fastforward /etc/aliases.cdb\n")
+    assert scene.found(check_aliases) == []
+
+
+@pytest.mark.usefixtures("as_root")
+def test_user_abuse_gets_his_own_mail(scene: Scene) -> None:
+    (scene.home / "alias/.qmail-abuse").unlink()
+    os.chown(scene.root / "home/dave", 1000, 1000)
+
+    def account(name: str) -> pwd.struct_passwd:
+        uid = 1000 if name == "abuse" else 0
+        return pwd.struct_passwd((name, "x", uid, 0, "", "/home/dave", "/bin/sh"))
+
+    scene.change(getpwnam=account)
+    assert scene.found(check_aliases) == []
+    os.chown(scene.root / "home/dave", 0, 0)
+    assert scene.codes(check_aliases) == ["alias-missing"]
 
 
 def file_system(**fields: int) -> os.statvfs_result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from qmail.operator.doctor.network import check_ip6, check_port
 from qmail.operator.doctor.rules import check_rules
 from qmail.operator.doctor.services import check_services
 from qmail.operator.doctor.tree import check_home, check_logs, check_scripts
+from qmail.operator.places import Owners
 from qmail.operator.processes import Holder
 from tests.unit.operator.doctor.scene import Check, Scene
 
@@ -113,10 +115,122 @@ def test_log_of_another_owner_is_found(scene: Scene) -> None:
     ]
 
 
+@pytest.mark.usefixtures("as_root")
+@pytest.mark.parametrize("target", ["/etc", "/nowhere"])
+def test_link_of_qmaills_leads_root_nowhere(scene: Scene, target: str) -> None:
+    log = scene.root / "var/log/qmail"
+    os.chown(log, 12345, -1)
+    # What qmaill is in this scene has the log of another.
+    scene.change(owners=AnotherLogger(scene.machine.owners))
+    (scene.root / "etc").chmod(0o755)
+    (log / "smtpd").rmdir()
+    (log / "smtpd").symlink_to(target.replace("/etc", f"{scene.root}/etc"))
+    os.chown(log / "smtpd", 12345, -1, follow_symlinks=False)
+    os.chown(scene.root / "var/log/qmail-queued", 12345, -1)
+    assert scene.found(check_logs) == [("log-link", "namei -l /var/log/qmail/smtpd")]
+
+
+class AnotherLogger(Owners):
+    """The owners of a scene, but for qmaill."""
+
+    def __init__(self, owners: Owners | None) -> None:
+        assert owners is not None
+        self._owners = owners
+
+    def uid(self, name: str) -> int:
+        return 12345 if name == "qmaill" else self._owners.uid(name)
+
+    def gid(self, name: str) -> int:
+        return self._owners.gid(name)
+
+
+@pytest.mark.usefixtures("as_root")
+def test_log_file_with_two_names_or_a_link_is_not_given_away(scene: Scene) -> None:
+    log = scene.root / "var/log/qmail"
+    os.link(scene.put("etc/shadow", ""), log / "current")
+    (log / "state").symlink_to(scene.root / "etc/shadow")
+    os.chown(log / "current", 12345, -1)
+    os.chown(log / "state", 12345, -1, follow_symlinks=False)
+    assert scene.codes(check_logs) == ["log-link"] * 2
+
+
+@pytest.mark.usefixtures("as_root")
+def test_links_of_roots_are_meant(scene: Scene) -> None:
+    log = scene.root / "var/log/qmail/smtpd"
+    big = scene.root / "big"
+    log.rename(big)
+    log.symlink_to(big)
+    assert scene.found(check_logs) == []
+    os.chown(big, 12345, -1)
+    assert scene.found(check_logs) == [
+        ("log-owner", "chown qmaill /var/log/qmail/smtpd")
+    ]
+
+
+@pytest.mark.usefixtures("as_root")
+def test_script_that_a_user_can_replace_is_only_shown(scene: Scene) -> None:
+    theirs = scene.put("home/dave/pop3d/run", "exec x\r\n", 0o644)
+    os.chown(theirs.parent, 1000, -1)
+    (scene.root / "service/pop3d").symlink_to(theirs.parent)
+    run = theirs.rename(theirs.parent / "real")
+    theirs.symlink_to(run)
+    assert {remedy for _, remedy in scene.found(check_scripts)} == {
+        f"namei -l {S}/pop3d/run"
+    }
+    theirs.unlink()
+    run.rename(theirs)
+    assert {remedy for _, remedy in scene.found(check_scripts)} == {
+        f"namei -l {S}/pop3d/run"
+    }
+
+
+def test_empty_script_is_as_good_as_none(scene: Scene) -> None:
+    (scene.home / "rc").write_bytes(b"")
+    scene.put("service/pop3d/run", "", 0o755)
+    os.mkfifo(scene.root / "service/fifo")
+    os.mkdir(scene.root / "service/x")
+    os.mkfifo(scene.root / "service/x/run")
+    found = list(check_scripts(scene.machine))
+    assert [one.code for one in found] == ["script-missing"] * 3
+    assert found[0].remedy.startswith("install -D -m 755 ")
+    assert [one.what.rpartition("/")[2] for one in found] == [
+        *("rc is empty", "run is empty", "run is no file")
+    ]
+
+
 def test_log_directory_of_any_service_is_looked_at(scene: Scene) -> None:
     scene.put("service/pop3d/log/run", "#!/bin/sh\nexec multilog t /nowhere/pop3d\n")
     assert scene.found(check_logs) == [
         ("log-missing", "mkdir -p /nowhere/pop3d && chown qmaill /nowhere/pop3d")
+    ]
+
+
+def test_fifo_is_not_waited_for(scene: Scene) -> None:
+    status = scene.root / "service/qmail-smtpd/supervise/status"
+    run = scene.home / "supervise/qmail-smtpd/log/run"
+    for path in (status, run):
+        path.unlink()
+        os.mkfifo(path)
+    assert scene.codes(check_services) == ["service-unsupervised"]
+    assert scene.found(check_port) == []
+    assert scene.found(check_logs) == []
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_file_in_the_place_of_the_service_directory(
+    scene: Scene, is_link: bool
+) -> None:
+    service = scene.root / "service"
+    service.rename(scene.root / "away")
+    service.symlink_to("nowhere") if is_link else service.touch()
+    (finding,) = check_services(scene.machine)
+    said = "leads nowhere" if is_link else "is no directory"
+    assert finding.what == f"{service} {said}"
+    assert scene.found(check_services) == [
+        (
+            "service-directory-missing",
+            "mv -T /service /service.wrong && cd /src && package/install",
+        )
     ]
 
 
@@ -226,6 +340,18 @@ def test_port_is_taken(scene: Scene) -> None:
     scene.change(listener=lambda port: Holder(98, "inetd", "root"))
     ((_, remedy),) = scene.found(check_port)
     assert remedy == "sed -i 's/^smtp/#&/' /etc/inetd.conf && kill -HUP 98"
+
+
+def test_what_a_service_has_started_is_its_own(scene: Scene) -> None:
+    # A run without exec: supervise knows the shell.
+    scene.put("proc/99/stat", "99 (tcp) server) S 98 1 1 0\n")
+    scene.put("proc/98/stat", "98 (sh) S 77 1 1 0\n")
+    scene.change(listener=lambda port: Holder(99, "tcpserver", "root"))
+    assert scene.found(check_port) == []
+    scene.put("proc/98/stat", "98 (sh) S 1 1 1 0\n")
+    assert scene.found(check_port) == [("port-taken", "kill 99")]
+    scene.put("proc/98/stat", "98 (sh) S 99 1 1 0\n")
+    assert scene.found(check_port) == [("port-taken", "kill 99")]
 
 
 def test_port_is_taken_by_what_systemd_started(scene: Scene) -> None:
@@ -365,11 +491,35 @@ def test_relay_for_all(scene: Scene, rule: str, is_found: bool) -> None:
     assert scene.found(check_rules) == is_found * [("relay-for-all", expected)]
 
 
-def test_bad_rule_is_found_by_asking_tcprules(scene: Scene) -> None:
+def install_tcprules(scene: Scene) -> None:
     program = scene.root / "usr/local/bin/tcprules"
     program.write_bytes(launcher.render(b"tcprules", b"/var/qmail"))
     program.chmod(0o755)
-    rules = scene.put("etc/tcp.smtp", "127.:allow\n# x\n10.:perhaps\n:allow\n")
+
+
+def test_large_rules_are_not_cut(scene: Scene) -> None:
+    install_tcprules(scene)
+    count = 300_000
+    rules = b"".join(
+        b"10.%d.%d.%d:allow\n" % (n >> 16, n >> 8 & 255, n & 255) for n in range(count)
+    )
+    os.utime(scene.put("etc/tcp.smtp", rules + b"10.: allow\n"), (0, 0))
+    # The cdb's tables lie behind what any program reads whole.
+    cdb = scene.root / "etc/tcp.smtp.cdb"
+    with open(cdb, "r+b") as file:
+        file.write(struct.pack("<II", 3 << 30, 1) * 256)
+        file.truncate((3 << 30) + 8)
+    expected = f"sed -i '{count + 1}s/^[^#]/# &/' /etc/tcp.smtp && {CDB}"
+    assert scene.found(check_rules) == [("rules-bad-line", expected)]
+    with open(cdb, "r+b") as file:
+        file.truncate((3 << 30) + 7)
+    assert scene.codes(check_rules) == ["rules-cdb-broken", "rules-bad-line"]
+
+
+@pytest.mark.parametrize("rule", ["10.:perhaps", "10.: allow", "a: b: c"])
+def test_bad_rule_is_found_by_asking_tcprules(scene: Scene, rule: str) -> None:
+    install_tcprules(scene)
+    rules = scene.put("etc/tcp.smtp", f"127.:allow\n# x\n{rule}\n:allow\n")
     os.utime(rules, (0, 0))
     expected = f"sed -i '3s/^[^#]/# &/' /etc/tcp.smtp && {CDB}"
     assert scene.found(check_rules) == [("rules-bad-line", expected)]
