@@ -90,7 +90,7 @@ def _run(
         fds.arrange(wanted)
     except OSError:
         raise Exit(FAILED) from None
-    raise Next(argv, on_error=lambda _: Exit(FAILED))
+    raise Next(argv, on_error=lambda _: Exit(FAILED), execvp=True)
 
 
 def _become(gid: int | None, uid: int | None) -> None:

@@ -26,6 +26,7 @@ def deliver(command: Command, message: int, output: int) -> NoReturn:
     raise Next(
         [PROGRAM, command.domain, command.sender, command.recipient],
         on_error=_cannot_run,
+        execvp=True,
     )
 
 

@@ -63,6 +63,16 @@ def test_rspawn_remote_output_becomes_one_report(
     assert rspawn.deliver() == report
 
 
+def test_rspawn_remote_without_an_interpreter_is_a_shell_script(
+    home: Home, rspawn: Spawner
+) -> None:
+    file = home.path / "bin/qmail-remote"
+    file.unlink(missing_ok=True)
+    file.write_text(r"printf 'r\0K%s\n\0' " '"$1"\n')
+    file.chmod(0o755)
+    assert rspawn.deliver(b"a@far.example") == b"Kfar.example\n"
+
+
 def test_rspawn_remote_missing_is_failure(home: Home) -> None:
     with spawner(home, "qmail-rspawn", env={"PATH": f"{home.path}/bin"}) as rspawn:
         assert rspawn.deliver() == b"Dqmail-remote cannot be run.\n"
