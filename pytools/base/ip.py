@@ -13,6 +13,8 @@ MAPPED = bytes(10) + b"\xff\xff"
 GROUPS = 8
 GROUP_DIGITS = 4
 HEX = b"0123456789abcdefABCDEF"
+TAG = b"ipv6:"
+"""What an IPv6 address has in front of it in a literal, in any case."""
 
 
 def parse_ip4(text: bytes) -> bytes | None:
@@ -101,6 +103,20 @@ def unmapped(address: bytes) -> bytes:
     if len(address) == 16 and address.startswith(MAPPED):
         return address[len(MAPPED) :]
     return address
+
+
+def parse_literal(text: bytes) -> bytes | None:
+    """The 4 or 16 bytes of an address in the place of a host name (RFC 5321 4.1.3).
+
+    ``[192.0.2.1]`` or ``[IPv6:2001:db8::1]``; None if it is neither.
+    """
+    if not (text.startswith(b"[") and text.endswith(b"]")):
+        return None
+    text = text[1:-1]
+    if text[: len(TAG)].lower() != TAG:
+        return parse_ip4(text)
+    address = parse_ip6(text[len(TAG) :])
+    return None if address is None else unmapped(address)
 
 
 def parse_network(text: bytes) -> tuple[bytes, int] | None:

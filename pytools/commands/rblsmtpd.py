@@ -56,11 +56,7 @@ def parse(argv: list[bytes]) -> Arguments:
     try:
         options, words = getopt(argv[1:], SPEC)
     except BadOption as bad:
-        known = bad.letter != b":" and bad.letter in SPEC
-        trouble = b"option requires an argument" if known else b"illegal option"
-        name = argv[0].rpartition(b"/")[2]
-        line = b"%b: %b -- %b\n" % (name, trouble, bad.letter)
-        raise Exit(USAGE, line + USAGE_LINE) from None
+        raise Exit(USAGE, bad.explain(argv[0], SPEC) + USAGE_LINE) from None
     if not words:
         raise Exit(USAGE, USAGE_LINE)
     result = Arguments()

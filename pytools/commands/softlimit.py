@@ -81,10 +81,7 @@ def parse(argv: list[bytes]) -> tuple[list[tuple[int, int | None]], list[bytes]]
     try:
         options, rest = getopt(argv[1:], OPTIONS)
     except BadOption as bad:
-        name = argv[0].rpartition(b"/")[2]
-        known = bad.letter in OPTIONS and bad.letter != b":"
-        what = b"option requires an argument" if known else b"illegal option"
-        complain(b"%b: %b -- %b" % (name, what, bad.letter))
+        complain(bad.explain(argv[0], OPTIONS).removesuffix(b"\n"))
         raise STRERR.usage(USAGE) from None
     wanted = []
     for letter, argument in options:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 _BLOCK = 65536
+_OPTIONS = b"aAhHnNf:"
 
 
 def main(argv: list[bytes]) -> int:
@@ -107,11 +108,10 @@ class _Options:
 
 def _options(argv: list[bytes], strerr: Strerr) -> tuple[_Options, list[bytes]]:
     try:
-        options, arguments = getopt(argv[1:], b"aAhHnNf:")
+        options, arguments = getopt(argv[1:], _OPTIONS)
     except BadOption as bad:
-        lacks = bad.letter == b"f"
-        what = b"option requires an argument" if lacks else b"illegal option"
-        raise Exit(100, b"%b: %b -- %b" % (strerr.prog, what, bad.letter)) from None
+        line = bad.explain(strerr.prog, _OPTIONS)
+        raise Exit(100, line.removesuffix(b"\n")) from None
     return _Options(options), arguments
 
 

@@ -83,11 +83,8 @@ def parse(argv: list[bytes]) -> tuple[Rules, Homes]:
     try:
         options, _ = getopt(argv[1:], OPTIONS)
     except BadOption as bad:
-        name = argv[0].rpartition(b"/")[2]
-        why = (
-            b"option requires an argument" if bad.letter == b"c" else b"illegal option"
-        )
-        raise Exit(USAGE, b"%b: %b -- %b" % (name, why, bad.letter)) from None
+        line = bad.explain(argv[0], OPTIONS)
+        raise Exit(USAGE, line.removesuffix(b"\n")) from None
     for letter, value in options:
         if letter == b"/":
             rules.dash = b"-/"

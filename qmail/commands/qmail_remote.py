@@ -5,8 +5,8 @@ Contract     ``qmail-remote host sender recip...``; reports on descriptor 1, eac
 Limit        SIGALRM ends it after 24 hours, which qmail-rspawn takes for a deferral.
 Reads        control/: me helohost smtproutes timeoutconnect timeoutremote.
 Uses         queue/lock/tcpto, queue/lock/tcpto6, DNS.
-Servers      one after the other, until MAIL has been sent to one. COMPAT: for the
-             original the first that accepts a connection is the one.
+Servers      one after the other, until one has had a say about the message. COMPAT: for
+             the original the first that accepts a connection is the one.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def servers_for(route: routes.Route) -> list[Server]:
     try:
         if route.is_relay:
             return lookup.relay_servers(route.host)
-        servers = lookup.mail_servers(route.host)
+        servers, unanswered = lookup.mail_servers(route.host)
     except lookup.NoHost:
         raise Failure(report.no_host(route.host)) from None
     except lookup.NoAnswer:
@@ -134,10 +134,14 @@ def servers_for(route: routes.Route) -> list[Server]:
         raise Failure(report.NULL_EXCHANGER) from None
     if not servers:
         raise Failure(report.NO_EXCHANGER)
-    servers = mx.before_us(servers, own_addresses)
-    if not servers:
-        raise Failure(report.OWN_EXCHANGER)
-    return servers
+    before_us = mx.before_us(servers, own_addresses)
+    if before_us:
+        return before_us
+    if unanswered is not None and unanswered < servers[0].preference:
+        # COMPAT: for the original this machine is a best exchanger as long as DNS does
+        # not answer about the better ones, and the mail fails for good.
+        raise Failure(report.NO_ANSWER)
+    raise Failure(report.OWN_EXCHANGER)
 
 
 def connect(

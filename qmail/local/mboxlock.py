@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import posix
 import struct
+import time
 
 from pytools.base import locks
 
@@ -21,7 +23,14 @@ if TYPE_CHECKING:
     from typing import Final
 
 _ROUNDS: Final = 10
+"""After so many without success, a look at the file system."""
+_PAUSE_SECONDS: Final = 0.02
+_LIMIT_SECONDS: Final = 60
+"""Of rounds in vain. More than the 30 of a delivery, which then is a deferral."""
 _TAKEN: Final = frozenset((errno.EAGAIN, errno.EACCES))
+_MOUNTS: Final = b"/proc/self/mountinfo"
+_NETWORK: Final = frozenset((b"nfs", b"nfs4", b"cifs", b"smb3", b"smbfs", b"9p"))
+"""Where the client makes of a flock one of fcntl's: flock(2), of NFS and SMB."""
 # struct flock: type, whence, start, length (0: to the end), pid (0, or the kernel
 # refuses).
 _WHOLE: Final = struct.pack("hhqqi", fcntl.F_WRLCK, 0, 0, 0, 0)
@@ -29,27 +38,43 @@ _NOTHING: Final = struct.pack("hhqqi", fcntl.F_UNLCK, 0, 0, 0, 0)
 
 
 def lock_mailbox(fd: int) -> None:
-    """Take both locks, waiting for them. OSError: the file has no flock.
+    """Take both locks, waiting for them. OSError: the file has no flock, or others take
+    turns with one lock and the other for a minute.
 
     Where it has no fcntl locks, flock has to do, as ever. The lock ends with the open
     file, not when the process closes another descriptor of the same file (F_OFD_SETLK).
     """
-    for _ in range(_ROUNDS):
-        locks.lock_ex(fd)
-        if _lock_records(fd, fcntl.F_OFD_SETLK):
+    rounds = 0
+    deadline = time.monotonic() + _LIMIT_SECONDS
+    while not _lock_both(fd):
+        rounds += 1
+        if rounds == _ROUNDS and _are_one(fd):
+            # The second may never be had beside the first, and need not be.
+            locks.lock_ex(fd)
             return
-        # Somebody has the other kind and may want this one next: nobody waits for one
-        # lock while he holds the other, or two would wait for each other.
-        locks.unlock(fd)
-        _lock_records(fd, fcntl.F_OFD_SETLKW)
-        try:
-            locks.lock_ex_nb(fd)
-        except BlockingIOError:
-            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _NOTHING)
-        else:
-            return
-    # Where the two kinds are one (NFS), the second may never be had beside the first.
+        if time.monotonic() > deadline:
+            raise BlockingIOError(errno.EAGAIN, "the mailbox is locked")
+        # Each waits for another time, or the same would meet in the next round.
+        time.sleep(_PAUSE_SECONDS * posix.urandom(1)[0] / 256)
+
+
+def _lock_both(fd: int) -> bool:
+    """Take both, or none: False if somebody was faster with the second.
+
+    Nobody waits for one lock while he holds the other, or two would wait for each other.
+    """
     locks.lock_ex(fd)
+    if _lock_records(fd, fcntl.F_OFD_SETLK):
+        return True
+    # Somebody has the other kind and may want this one next.
+    locks.unlock(fd)
+    _lock_records(fd, fcntl.F_OFD_SETLKW)
+    try:
+        locks.lock_ex_nb(fd)
+    except BlockingIOError:
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _NOTHING)
+        return False
+    return True
 
 
 def _lock_records(fd: int, command: int) -> bool:
@@ -59,3 +84,25 @@ def _lock_records(fd: int, command: int) -> bool:
     except OSError as error:
         return error.errno not in _TAKEN
     return True
+
+
+def _are_one(fd: int) -> bool:
+    """Whether the two kinds are one there: the file system is one of a network.
+
+    To try it on the file itself would tell nothing while others lock it, too.
+    """
+    # Hardly ever needed, and not worth a module more for every delivery.
+    from pytools.base.fds import read_file
+
+    try:
+        mounts = read_file(_MOUNTS)
+    except OSError:
+        return False
+    device = posix.fstat(fd).st_dev
+    number = b"%d:%d" % (posix.major(device), posix.minor(device))
+    for line in mounts.split(b"\n"):
+        # proc_pid_mountinfo(5): id, parent, major:minor ... - type, source, options.
+        mount, _, system = line.partition(b" - ")
+        if mount.split(b" ")[2:3] == [number]:
+            return system.partition(b" ")[0] in _NETWORK
+    return False

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import posix
 
-from pytools.base.ip import parse, parse_ip4, parse_ip6, unmapped
+from pytools.base.ip import parse, parse_ip4, parse_literal, unmapped
 from pytools.process import resolver
 from pytools.process.resolver import DnsPermanent, DnsTemporary
 from qmail.remote.mx import Server, in_order
@@ -22,7 +22,6 @@ LITERAL_PREFERENCE = 0
 EXCHANGERS = 100
 """So many, the best, are looked at; a domain that names more has no use for the rest."""
 ROOT = frozenset({b"", b"."})
-TAG = b"ipv6:"
 
 
 class NoHost(Exception):
@@ -43,12 +42,9 @@ def literal(host: bytes) -> bytes | None:
     ``1.2.3.4``, ``[1.2.3.4]``, and as RFC 5321 4.1.3 has it ``[IPv6:2001:db8::1]``;
     without the tag, too, as tcpserver and others write it.
     """
-    if not (host.startswith(b"[") and host.endswith(b"]")):
+    if not host.startswith(b"["):
         return parse_ip4(host)
-    text = host[1:-1]
-    is_tagged = text[: len(TAG)].lower() == TAG
-    address = parse_ip6(text[len(TAG) :]) if is_tagged else parse(text)
-    return None if address is None else unmapped(address)
+    return parse_literal(host) or parse_literal(b"[IPv6:" + host[1:])
 
 
 def relay_servers(host: bytes) -> list[Server]:
@@ -64,15 +60,17 @@ def relay_servers(host: bytes) -> list[Server]:
     return [Server(LITERAL_PREFERENCE, ip) for ip in found]
 
 
-def mail_servers(host: bytes) -> list[Server]:
-    """The servers for mail to ``host``, best first, each address once.
+def mail_servers(host: bytes) -> tuple[list[Server], int | None]:
+    """(the servers for mail to ``host``, the best preference that has no answer).
 
-    Raises NoHost, NoAnswer, NoMail. An empty list: there are exchangers, and none of
-    them has an address.
+    Best first, each address once. The preference is that of an exchanger whose
+    addresses DNS does not tell at the moment, and None if there is none. Raises NoHost,
+    NoAnswer, NoMail. An empty list: there are exchangers, and none of them has an
+    address.
     """
     ip = literal(host)
     if ip is not None:
-        return [Server(LITERAL_PREFERENCE, ip)]
+        return [Server(LITERAL_PREFERENCE, ip)], None
     try:
         exchangers = resolver.mx(host)
     except DnsPermanent:
@@ -80,23 +78,23 @@ def mail_servers(host: bytes) -> list[Server]:
     except DnsTemporary:
         raise NoAnswer from None
     if not exchangers:
-        return relay_servers(host)
+        return relay_servers(host), None
     # The root beside others means nothing (RFC 7505 3).
     named = [item for item in exchangers if item[1] not in ROOT]
     if not named:
         raise NoMail
     best = in_order(named, lambda: posix.urandom(4))[:EXCHANGERS]
     servers: dict[bytes, Server] = {}
-    is_complete = True
+    unanswered: int | None = None
     found = _addresses([name for _, name in best])
     for (preference, _), addresses in zip(best, found, strict=True):
-        if addresses is None:
-            is_complete = False
+        if addresses is None and unanswered is None:
+            unanswered = preference
         for address in addresses or ():
             servers.setdefault(address, Server(preference, address))
-    if not servers and not is_complete:
+    if not servers and unanswered is not None:
         raise NoAnswer
-    return list(servers.values())
+    return list(servers.values()), unanswered
 
 
 def _addresses(names: list[bytes]) -> list[list[bytes] | None]:

@@ -14,6 +14,7 @@ from pytools.base.options import BadOption, getopt
 from qmail.local.feeding import READ, Trouble, feed
 
 PROG = Strerr(b"qsmhook")
+OPTIONS = b"DFlMmnPsx:"
 NEEDED = (b"DTLINE", b"RPLINE", b"UFLINE", b"LOCAL", b"HOST", b"SENDER")
 PROBLEM = b"temporary problem"
 
@@ -34,13 +35,10 @@ def parse(argv: list[bytes], env: dict[bytes, bytes]) -> tuple[bytes, list[bytes
     if any(name not in env for name in NEEDED):
         raise usage
     try:
-        options, command = getopt(argv[1:], b"DFlMmnPsx:")
+        options, command = getopt(argv[1:], OPTIONS)
     except BadOption as bad:
-        name = argv[0].rpartition(b"/")[2]
-        why = (
-            b"option requires an argument" if bad.letter == b"x" else b"illegal option"
-        )
-        raise Exit(USAGE, b"%b: %b -- %b" % (name, why, bad.letter)) from None
+        line = bad.explain(argv[0], OPTIONS)
+        raise Exit(USAGE, line.removesuffix(b"\n")) from None
     if not command:
         raise usage
     recipient = env[b"LOCAL"]

@@ -8,7 +8,7 @@ Grammar      RFC 821 4.1.2, read the way qmail-smtpd reads it: what stands betwe
 
 from __future__ import annotations
 
-from pytools.base.ip import parse_ip4, parse_ip6, unmapped
+from pytools.base.ip import parse_literal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ MAX_ADDRESS = 899
 
 # Taken off before the length is looked at, when it is an address of this machine.
 _LITERAL = len(b"[IPv6:ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]")
-_IPV6 = b"ipv6:"
 
 
 def parse_argument(
@@ -66,17 +65,6 @@ def _unquoted(text: bytes, end: bytes) -> tuple[bytes, bytes]:
         if len(out) > MAX_ADDRESS + _LITERAL:
             break
     return bytes(out), b""
-
-
-def parse_literal(domain: bytes) -> bytes | None:
-    """The bytes of an address literal (RFC 5321 4.1.3); None if it is none."""
-    if not domain.startswith(b"[") or not domain.endswith(b"]"):
-        return None
-    text = domain[1:-1]
-    if text[: len(_IPV6)].lower() != _IPV6:
-        return parse_ip4(text)
-    ip = parse_ip6(text[len(_IPV6) :])
-    return None if ip is None else unmapped(ip)
 
 
 def _localised(address: bytes, own_addresses: Container[bytes], host: bytes) -> bytes:

@@ -3,9 +3,10 @@
 Rule 1. One command at a time, each after the reply to the last (no pipelining).
 Rule 2. What happened to the message is told in the words of ``Outcome`` and, for each
         recipient in order, a RECIPIENT event. Nothing here reads or writes.
-Rule 3. Until MAIL has been sent, every failure is one of the connection, and another
-        server may be asked (``Outcome.is_elsewhere``, RFC 5321 5.1). From then on the
-        server's word stands: a second server could make a second message.
+Rule 3. Another server may be asked (``Outcome.is_elsewhere``, RFC 5321 5.1) after every
+        failure before MAIL, and after one of the connection (it dies, 421) until
+        something has been reported of a recipient. Other words of the server about the
+        message stand; so do reports, which cannot be taken back.
 
     event      means
     SEND       send ``data``
@@ -103,7 +104,7 @@ class Outcome:
         self.is_polite = is_polite
         """True when QUIT should be said before hanging up."""
         self.is_elsewhere = is_elsewhere
-        """True when another server may be asked, because MAIL was not sent to this."""
+        """True when another server may be asked, because this one had no say (Rule 3)."""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Outcome):
@@ -233,7 +234,8 @@ class ClientSession:
     def dropped(self) -> Event:
         """The connection is gone: what that means for the message."""
         perhaps = b"Possible duplicate! " if self._state == _MESSAGE else b""
-        is_elsewhere = self._state in {_GREETING, _EXTENDED, _HELLO, _MEASURE}
+        # At most the first RCPT has been sent, and it has no answer.
+        is_elsewhere = self._state <= _RECIPIENTS and self._next <= 1
         self._state = _OVER
         after = b" but connection died. %b(#4.4.2)\n" % perhaps
         outcome = Outcome(
@@ -286,7 +288,11 @@ class ClientSession:
             self._next_recipient()
         elif reply.code >= 400:
             after = b" but sender was rejected"
-            self._done(_failure(reply), b"Connected to ", after, reply)
+            is_elsewhere = reply.code == CLOSING
+            self._done(
+                *(_failure(reply), b"Connected to ", after, reply),
+                is_elsewhere=is_elsewhere,
+            )
         else:
             self._state = _RECIPIENTS
             self._next_recipient()

@@ -211,6 +211,10 @@ class Session:
         return Event(REPLY, form % (self._greeting, size))
 
     def _mail(self, argument: bytes) -> Event:
+        # SECURITY: recipients that follow a refused MAIL are not the last one's.
+        # COMPAT: the original keeps the transaction if MAIL has a syntax error. A client
+        # that does not wait for the replies would add to it what it means for another.
+        self._has_sender = False
         address, words = self._parse(argument)
         if address is None:
             return Event(REPLY, replies.SYNTAX)

@@ -101,6 +101,9 @@ UNUSABLE: dict[str, list[bytes | None]] = {
     "drops at HELO": [b"220 hi", b"502 what"],
     "HELO for now": [b"220 hi", b"502 what", b"450 no", None],
     "HELO for good": [b"220 hi", b"502 what", b"550 no", None],
+    "drops at MAIL": [b"220 hi", b"250 b"],
+    "closing at MAIL": [b"220 hi", b"250 b", b"421 bye", None],
+    "drops at RCPT": [b"220 hi", b"250 b", b"250 c"],
     "endless": [b"\r\n".join([b"220-on and on" + bytes(1000)] * 1000), None],
 }
 
@@ -113,7 +116,7 @@ def test_server_that_cannot_be_used_is_followed_by_the_next(
     first, second = net.serve(FIRST, replies), net.serve(SECOND, WELL)
     assert send(home, "two.example") == accepted(SECOND)
     assert (len(first.connections), len(second.connections)) == (1, 1)
-    assert b"MAIL" not in first.connections[0]
+    assert b"DATA" not in first.connections[0]
     # It has answered, in its way.
     assert timeouts(home) == {}
 
@@ -149,15 +152,27 @@ def test_server_that_does_not_connect_is_noted_and_followed_by_the_next(
     assert timeouts(home) == {b"\xc0\0\2\1": 1}
 
 
-# What the first exchanger says from MAIL on; nobody else is asked.
+def test_server_that_says_nothing_to_mail_is_followed_by_the_next(
+    home: Home, net: Internet
+) -> None:
+    home.control(timeoutremote=b"1\n")
+    net.dns(TWO)
+    net.serve(FIRST, [b"220 a", b"250 b", None])
+    net.serve(SECOND, WELL)
+    assert send(home, "two.example") == accepted(SECOND)
+    # It greets, so it is not one that does not answer.
+    assert timeouts(home) == {}
+
+
+# What the first exchanger says about the message; nobody else is asked.
 HELD: dict[str, list[bytes | None]] = {
-    "MAIL drops": [b"220 a", b"250 b"],
-    "MAIL silent": [b"220 a", b"250 b", None],
     "MAIL for now": [b"220 a", b"250 b", b"451 c", None],
     "MAIL for good": [b"220 a", b"250 b", b"550 c", None],
-    "RCPT drops": [b"220 a", b"250 b", b"250 c"],
+    "RCPT closing": [b"220 a", b"250 b", b"250 c", b"421 d", None],
     "RCPT for now": [b"220 a", b"250 b", b"250 c", b"450 d", None],
     "RCPT for good": [b"220 a", b"250 b", b"250 c", b"550 d", None],
+    "DATA silent": [b"220 a", b"250 b", b"250 c", b"250 d", None],
+    "DATA closing": [b"220 a", b"250 b", b"250 c", b"250 d", b"421 e", None],
     "DATA drops": [b"220 a", b"250 b", b"250 c", b"250 d"],
     "DATA for now": [b"220 a", b"250 b", b"250 c", b"250 d", b"451 e", None],
     "DATA for good": [b"220 a", b"250 b", b"250 c", b"250 d", b"554 e", None],
@@ -172,7 +187,7 @@ HELD: dict[str, list[bytes | None]] = {
 
 
 @pytest.mark.parametrize(("name", "replies"), HELD.items(), ids=[*HELD])
-def test_server_that_has_heard_mail_is_the_last(
+def test_server_that_has_had_a_say_is_the_last(
     home: Home, net: Internet, name: str, replies: list[bytes | None]
 ) -> None:
     if name.endswith("silent"):
@@ -181,7 +196,7 @@ def test_server_that_has_heard_mail_is_the_last(
     first, second = net.serve(FIRST, replies), net.serve(SECOND, WELL)
     reports = send(home, "two.example")
     last = reports[-1]
-    is_final = name.endswith("good") or name == "RCPT for now"
+    is_final = name.endswith("good") or name in {"RCPT for now", "RCPT closing"}
     assert last[:1] == (b"D" if is_final else b"Z")
     assert b"192.0.2.1" in last
     assert (b"Possible duplicate!" in last) is (name == "message drops")
@@ -270,6 +285,10 @@ def test_exchangers_in_a_large_answer_are_all_known(home: Home, net: Internet) -
         (["10 shaky.example."], b"ZDNS has no answer about that host at the moment."),
         (["10 localhost."], b"DSorry. Although I'm listed as a best-preference MX"),
         (["10 localhost6."], b"DSorry. Although I'm listed as a best-preference MX"),
+        (["10 shaky.example.", "20 localhost."], b"ZDNS has no answer about that host"),
+        (["10 localhost.", "20 shaky.example."], b"DSorry. Although I'm listed"),
+        (["10 localhost.", "10 shaky.example."], b"DSorry. Although I'm listed"),
+        (["10 nowhere.example.", "20 localhost."], b"DSorry. Although I'm listed"),
         (["10 local.example."], b"DSorry. Although I'm listed as a best-preference MX"),
         (["10 localhost.", "20 second.example."], b"DSorry. Although I'm listed"),
         (["10 127.0.0.1."], b"DSorry. Although I'm listed"),

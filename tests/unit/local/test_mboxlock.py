@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -86,14 +87,41 @@ def test_lock_waits_for_fcntl_without_holding_flock(box: Path, mine: int) -> Non
     assert not can_lock(box, "fcntl")
 
 
-def test_lock_where_both_kinds_are_one_is_flock(
-    box: Path, mine: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(mboxlock, "_lock_records", lambda fd, command: False)
+def test_lock_waits_for_flock_without_holding_fcntl(box: Path, mine: int) -> None:
+    inode = os.fstat(mine).st_ino
+    waits = {kind: re.compile(f"-> {kind} .*:{inode} ") for kind in ("OFDLCK", "FLOCK")}
+
+    def is_waiting(kind: str) -> bool:
+        return waits[kind].search(Path("/proc/locks").read_text()) is not None
+
+    with open(box, "r+b") as first, open(box) as second, ThreadPoolExecutor(1) as pool:
+        fcntl.lockf(first, fcntl.LOCK_EX)
+        taking = pool.submit(lock_mailbox, mine)
+        try:
+            until(lambda: is_waiting("OFDLCK"))
+            # Somebody is faster with the other.
+            fcntl.flock(second, fcntl.LOCK_EX)
+            fcntl.lockf(first, fcntl.LOCK_UN)
+            until(lambda: is_waiting("FLOCK"))
+            assert can_lock(box, "fcntl")
+        finally:
+            fcntl.lockf(first, fcntl.LOCK_UN)
+            fcntl.flock(second, fcntl.LOCK_UN)
+        taking.result()
+    assert not can_lock(box, "flock")
+    assert not can_lock(box, "fcntl")
+
+
+@pytest.fixture
+def refusals(box: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """As if one kind kept us from the other; each round of it.
+
+    There is no pause between them.
+    """
+    refused: list[int] = []
+    lock_ex_nb = locks.lock_ex_nb
+    monkeypatch.setattr(mboxlock, "_PAUSE_SECONDS", 0)
     with open(box) as second:
-        # As if what we have by fcntl kept us from flock, time and again.
-        refused = []
-        lock_ex_nb = locks.lock_ex_nb
 
         def refuse(fd: int) -> None:
             refused.append(fd)
@@ -103,10 +131,55 @@ def test_lock_where_both_kinds_are_one_is_flock(
             finally:
                 fcntl.flock(second, fcntl.LOCK_UN)
 
-        monkeypatch.setattr(locks, "lock_ex_nb", refuse)
-        lock_mailbox(mine)
-    assert len(refused) == mboxlock._ROUNDS
+        with monkeypatch.context() as patch:
+            patch.setattr(mboxlock, "_lock_records", lambda fd, command: False)
+            patch.setattr(locks, "lock_ex_nb", refuse)
+            yield refused
+
+
+def mounted(monkeypatch: pytest.MonkeyPatch, box: Path, kind: str) -> None:
+    """Have the mbox on a file system of that kind."""
+    device = box.stat().st_dev
+    mounts = box.with_name("mounts")
+    mounts.write_text(
+        "21 1 0:0 / / rw shared:1 - ext4 /dev/vda rw\n"
+        f"22 21 {os.major(device)}:{os.minor(device)} / /x rw - {kind} a:/b rw\n"
+    )
+    monkeypatch.setattr(mboxlock, "_MOUNTS", os.fsencode(mounts))
+
+
+@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3"])
+def test_lock_where_both_kinds_are_one_is_flock(
+    box: Path,
+    mine: int,
+    refusals: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    mounted(monkeypatch, box, kind)
+    lock_mailbox(mine)
+    assert len(refusals) == mboxlock._ROUNDS
     assert not can_lock(box, "flock")
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs", "tmpfs", ""])
+def test_lock_where_the_kinds_are_two_is_never_one_alone(
+    box: Path,
+    mine: int,
+    refusals: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    mounted(monkeypatch, box, kind)
+    if not kind:
+        monkeypatch.setattr(mboxlock, "_MOUNTS", os.fsencode(box.with_name("none")))
+    seconds = iter(range(10_000))
+    clock = SimpleNamespace(monotonic=lambda: next(seconds), sleep=lambda _: None)
+    monkeypatch.setattr(mboxlock, "time", clock)
+    with pytest.raises(BlockingIOError):
+        lock_mailbox(mine)
+    assert len(refusals) > mboxlock._LIMIT_SECONDS
+    assert can_lock(box, "flock")
 
 
 def test_lock_where_there_is_no_fcntl_lock_is_flock(

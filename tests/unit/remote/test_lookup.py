@@ -21,6 +21,8 @@ MX = {
     b"rootbeside": [(0, b"."), (10, b"h1")],
     b"dangling": [(10, b"nosuch"), (20, b"noaddr")],
     b"shaky": [(10, b"slow"), (20, b"h1")],
+    b"shakylast": [(20, b"slow"), (10, b"h1")],
+    b"shakytwice": [(30, b"slow"), (20, b"slow"), (10, b"h1")],
     b"allslow": [(10, b"slow"), (20, b"nosuch")],
     b"byaddress": [(10, b"192.0.2.9"), (5, b"[192.0.2.8]")],
     b"families": [(10, b"both"), (20, b"six"), (30, b"h1")],
@@ -118,7 +120,7 @@ def found(servers: list[Server]) -> list[tuple[int, int]]:
     ],
 )
 def test_mail_servers_of_host(host: bytes, servers: list[tuple[int, int]]) -> None:
-    assert found(lookup.mail_servers(host)) == servers
+    assert found(lookup.mail_servers(host)[0]) == servers
 
 
 @pytest.mark.parametrize("host", [b"none", b"root10"])
@@ -130,9 +132,28 @@ def test_mail_servers_of_host_that_takes_no_mail(host: bytes) -> None:
 def test_mail_servers_of_many_exchangers_are_asked_for_at_once_and_so_many(
     asked: list[Query],
 ) -> None:
-    servers = lookup.mail_servers(b"many")
+    servers, _ = lookup.mail_servers(b"many")
     assert [s.preference for s in servers] == [*range(1000, 1000 + lookup.EXCHANGERS)]
     assert len(asked) == 2 * lookup.EXCHANGERS
+
+
+@pytest.mark.parametrize(
+    ("host", "preference"),
+    [
+        (b"two", None),
+        (b"alone", None),
+        (b"half", None),
+        (b"dangling", None),
+        (b"192.0.2.5", None),
+        (b"shaky", 10),
+        (b"shakylast", 20),
+        (b"shakytwice", 20),
+    ],
+)
+def test_mail_servers_come_with_the_best_preference_that_has_no_answer(
+    host: bytes, preference: int | None
+) -> None:
+    assert lookup.mail_servers(host)[1] == preference
 
 
 @pytest.mark.parametrize("host", [b"slowmx", b"allslow", b"slow", b"otherhalf"])

@@ -130,3 +130,24 @@ def test_connection_waits_for_no_longer_than_what_is_left(
             connection.receive()
         assert time.monotonic() - started < 30
         connection.close()
+
+
+def test_connection_has_all_the_time_again_for_each_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=lambda: now))
+    listener, port = listen()
+    connection = transport.connect(LOOPBACK, port, 5, 60)
+    peer, _ = listener.accept()
+    with listener, peer:
+        for _ in range(3):
+            now += 50
+            connection.send(b"a")
+            now += 50
+            peer.sendall(peer.recv(1))
+            assert connection.receive() == b"a"
+        now += 50
+        with pytest.raises(transport.Dropped):
+            connection.receive()
+    connection.close()

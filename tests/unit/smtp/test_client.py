@@ -285,9 +285,13 @@ ELSEWHERE = [
     (b"220 hi\r\n500 no\r\n", True),
     (b"220 hi\r\n500 no\r\n550 no\r\n", True),
     (b"220 hi\r\n500 no\r\n450 no\r\n", True),
-    (GREETED, False),
+    (GREETED, True),
+    (GREETED + b"421 no\r\n", True),
     (GREETED + b"451 no\r\n", False),
-    (GREETED + b"250 ok\r\n", False),
+    (GREETED + b"521 no\r\n", False),
+    (GREETED + b"250 ok\r\n", True),
+    (GREETED + b"250 ok\r\n250-ok\r\n", True),
+    (GREETED + b"250 ok\r\n250 ok\r\n", False),
     (GREETED + b"250 ok\r\n421 no\r\n", False),
     (READY, False),
     (READY + b"250 ok\r\n", False),
@@ -296,20 +300,36 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize(("wire", "is_elsewhere"), ELSEWHERE)
-def test_client_another_server_may_be_asked_until_mail_is_sent(
+def test_client_another_server_may_be_asked_until_this_has_had_a_say(
     wire: bytes, is_elsewhere: bool
 ) -> None:
     session = new_session()
     session.receive(wire)
     session.receive(b"")
-    is_mail_sent = False
+    has_reported = False
     while (event := session.next_event()) is not None:
-        is_mail_sent |= event.data.startswith(b"MAIL")
+        has_reported |= event.kind == client.RECIPIENT
         if event.kind == client.BODY:
             session.end_of_message()
         if event.kind == client.DONE:
             assert event.outcome is not None
-            assert event.outcome.is_elsewhere is is_elsewhere is not is_mail_sent
+            assert event.outcome.is_elsewhere is is_elsewhere
+            assert not (is_elsewhere and has_reported)
+
+
+@pytest.mark.parametrize("wire", [GREETED, GREETED + b"250 ok\r\n"])
+def test_client_no_other_server_is_asked_once_a_recipient_was_refused_here(
+    wire: bytes,
+) -> None:
+    session = new_session(b"a@b c", b"good")
+    session.receive(wire)
+    session.receive(b"")
+    has_reported = False
+    while (event := session.next_event()) is not None:
+        has_reported |= event.kind == client.RECIPIENT
+        if event.outcome is not None and event.kind == client.DONE:
+            assert event.outcome.is_elsewhere is not has_reported
+    assert has_reported is wire.endswith(b"ok\r\n")
 
 
 @pytest.mark.parametrize("before", [b"", GREETED, READY])

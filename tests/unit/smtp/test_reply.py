@@ -79,6 +79,13 @@ def test_reply_without_end_is_left_after_a_million_bytes(piece: bytes) -> None:
         reader.next_reply()
 
 
+def test_reply_may_have_so_many_bytes_however_many_were_before_it() -> None:
+    reader = ReplyReader()
+    for _ in range(3):
+        reader.receive(b"250-" + b"x" * (MAX_BYTES // 2) + b"\r\n250 end\r\n")
+        assert reader.next_reply() is not None
+
+
 @pytest.mark.parametrize(
     ("code", "is_permanent"),
     [(499, False), (500, True), (599, True), (600, False), (999, False), (250, False)],

@@ -45,9 +45,9 @@ DIALOGUES: dict[str, tuple[bytes, bytes]] = {
         MAIL + RCPT + MAIL + b"DATA\r\n",
         b"250 250 250 503",
     ),
-    "bad mail keeps the transaction": (
-        MAIL + b"MAIL FROM:<%b>\r\n" % (b"a" * 900) + RCPT,
-        b"250 555 250",
+    "bad mail ends the transaction": (
+        MAIL + b"MAIL FROM:<%b>\r\n" % (b"a" * 900) + RCPT + b"DATA\r\n",
+        b"250 555 503 503",
     ),
     "message": (BEGIN + b"a\r\n.\r\nQUIT\r\n", b"250 250 354 250 221"),
     "two messages": ((BEGIN + b"a\r\n.\r\n") * 2, b"250 250 354 250 250 250 354 250"),
@@ -56,9 +56,9 @@ DIALOGUES: dict[str, tuple[bytes, bytes]] = {
     "bare LF without end": (BEGIN + b"a\nb\r\nNOOP\r\n", b"250 250 354"),
     "too big as announced": (b"MAIL FROM:<> SIZE=2001\r\n" + RCPT, b"552 503"),
     "as big as announced": (b"MAIL FROM:<> SIZE=2000\r\n" + RCPT, b"250 250"),
-    "announced too big keeps the transaction": (
-        MAIL + b"MAIL FROM:<> SIZE=2001\r\n" + RCPT,
-        b"250 552 250",
+    "announced too big ends the transaction": (
+        MAIL + RCPT + b"MAIL FROM:<> SIZE=2001\r\n" + RCPT + b"DATA\r\n",
+        b"250 250 552 503 503",
     ),
     "other parameter after HELO": (
         b"HELO x\r\nMAIL FROM:<> X=Y\r\nRCPT TO:<r@ok> Z\r\n",
@@ -160,6 +160,18 @@ def test_server_without_limit_size_has_no_number() -> None:
 def test_server_envelope_and_message_are_what_was_sent() -> None:
     wire = MAIL + RCPT + b"RCPT TO:<q@ok>\r\nDATA\r\n..a\r\nb\r\n.\r\n"
     assert run([wire]).messages == [(b"s@a", [b"r@ok", b"q@ok"], b".a\nb\n")]
+
+
+@pytest.mark.parametrize(
+    "refused", [b"<> SIZE=2001", b"<> BOGUS=1", b"<%b>" % (b"a" * 900)]
+)
+def test_server_refused_mail_mixes_no_envelopes(refused: bytes) -> None:
+    caller = Caller(Session(b"me", max_size=2000))
+    caller.feed(b"EHLO x\r\n" + MAIL + RCPT + b"MAIL FROM:%b\r\n" % refused)
+    caller.feed(b"RCPT TO:<other@ok>\r\nDATA\r\n")
+    assert caller.codes[-2:] == [b"503 ", b"503 "]
+    caller.feed(MAIL + b"RCPT TO:<q@ok>\r\nDATA\r\na\r\n.\r\n")
+    assert caller.messages == [(b"s@a", [b"q@ok"], b"a\n")]
 
 
 @pytest.mark.parametrize(
