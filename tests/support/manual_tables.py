@@ -209,7 +209,7 @@ NOT_RUN = {
     ): "the same; and jq is not part of every system",
     (
         "pyqmail.8",
-        "svc -d /service/qmail-send /service/qmail-queued",
+        "svc -d -w D -T 300 /service/qmail-send /service/qmail-queued &&",
     ): "needs an installation with a queue; queue check has its own tests",
     ("qmail-log.5", "new msg 93869"): "what a running qmail-send writes: its own tests",
     (
