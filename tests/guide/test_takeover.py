@@ -213,6 +213,10 @@ def test_setup_says_that_a_running_tcpserver_of_the_original_starves_ours(
             server.run(f"cp {originals}/{name} {path}.new && mv {path}.new {path}")
         server.restart("qmail-smtpd")
         pid = server.pid_of("qmail-smtpd")
+        server.until(
+            lambda: server.run(f"cat /proc/{pid}/comm").stdout == "tcpserver\n",
+            "the original in its place",
+        )
         said = server.setup()
         text = said.stdout + said.stderr
         assert f"setup: warning: tcpserver ({pid}) of the original: " in text
