@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
@@ -22,7 +21,7 @@ from qmail.operator.doctor import (
     tree,
 )
 from qmail.operator.doctor.findings import Finding
-from qmail.operator.doctor.machine import Machine, quote
+from qmail.operator.doctor.machine import Machine, unreadable
 
 LIMIT_SECONDS = 30.0
 """For one check. Those that wait for something wait for less."""
@@ -60,6 +59,7 @@ CHECKS = (
     Check("sendmail", programs.check_sendmail),
     Check("path", programs.check_path),
     Check("softlimit", programs.check_softlimit),
+    Check("running", programs.check_running, needs_root=True),
 )
 
 
@@ -124,18 +124,15 @@ def make(check: Check, machine: Machine, report: Report, limit_seconds: float) -
 
 
 def note(check: Check, machine: Machine, report: Report, error: Exception) -> None:
-    """What became of a check that could not go on."""
+    """What became of a check that could not go on.
+
+    What stops one check may stop others; it is told once.
+    """
     if isinstance(error, PermissionError) and not machine.is_root:
         report.for_root.append(check.name)
-    elif isinstance(error, OSError) and error.filename:
-        path = os.fsdecode(error.filename)
-        reason = (error.strerror or str(error)).lower()
-        report.findings.append(
-            Finding(
-                "unreadable",
-                f"{path} cannot be looked at: {reason}",
-                f"namei -l {quote(path)}",
-            )
-        )
+    elif isinstance(error, OSError) and isinstance(error.filename, str | bytes):
+        finding = unreadable(error)
+        if finding not in report.findings:
+            report.findings.append(finding)
     else:
         report.failures.append(f"{check.name}: {type(error).__name__}: {error}")

@@ -7,20 +7,34 @@ import re
 import stat
 from collections.abc import Iterator
 
-from qmail.control.table import LIST, SEND, TABLE
+from qmail.control.table import LIST, NUMBER, SEND, TABLE
 from qmail.operator.doctor.findings import Finding
-from qmail.operator.doctor.machine import Machine, quote, read, text
+from qmail.operator.doctor.machine import (
+    Machine,
+    amend,
+    can_be_typed,
+    edit,
+    quote,
+    read,
+    text,
+    unreadable,
+)
 from qmail.operator.doctor.services import started_at
+from qmail.operator.overview import NotRegularError
 
 SINGLE = {file.name for file in TABLE if file.kind != LIST} | {
     "me",
     "concurrencyincoming",
 }
+NUMBERS = {file.name for file in TABLE if file.kind == NUMBER}
 KNOWN = {file.name for file in TABLE} | SINGLE | {"defaultdelivery"}
 COMMENT = re.compile(rb"(^|[ \t])#")
 INNER = re.compile(rb"^[^#][^ \t]*[ \t]+[^# \t]")
 """A blank in a name that is stripped: not before it, nor before a comment behind it."""
+INNER_CR = re.compile(rb"\r(?!\r*(\n|\Z))")
 BLANKS = (b" ", b"\t")
+MAILBOXES = {"maildir": "./Maildir/", "mailbox": "./Mailbox"}
+"""What is meant by a word that is no mailbox; no user has such a name."""
 DOMAINS = ("locals", "rcpthosts", "virtualdomains", "percenthack")
 """Lists in which a name with a blank in it, or before it, is the name of nothing."""
 AT_HUP = ("locals", "virtualdomains")
@@ -40,16 +54,22 @@ def check_control(machine: Machine) -> Iterator[Finding]:
     """The files that the guide has its reader make, and the form of all."""
     if not os.path.isdir(machine.control):
         return
-    yield from of_me(machine)
-    yield from of_concurrency(machine)
-    yield from of_default_delivery(machine)
+    for part in (of_me, of_concurrency, of_default_delivery):
+        try:
+            yield from part(machine)
+        except NotRegularError:
+            # The loop below says it.
+            continue
     for name in sorted(os.listdir(machine.control)):
         path = f"{machine.control}/{name}"
-        if name not in KNOWN or not os.path.isfile(path):
+        if name not in KNOWN or not os.path.exists(path):
             # SECURITY: others are not the doctor's; one may be the key of a certificate.
             continue
         try:
             data = read(path)
+        except NotRegularError as error:
+            yield unreadable(error)
+            continue
         except PermissionError:
             if machine.is_root:
                 raise
@@ -68,18 +88,20 @@ def of_me(machine: Machine) -> Iterator[Finding]:
     path = f"{machine.control}/me"
     me = machine.control_line("me")
     host = os.uname().nodename
-    name = host if "." in host else "THE.FULL.HOSTNAME"
+    fill = edit(path)
+    if "." in host and not os.path.islink(path):
+        fill = f"echo {quote(host)} > {quote(path)}"
     if not me:
         yield Finding(
             "me-missing",
             f"{path} {'does not exist' if me is None else 'is empty'}",
-            f"echo {quote(name)} > {quote(path)}",
+            fill,
         )
     elif "." not in me.strip("."):
         yield Finding(
             "me-no-domain",
             f"{path} says {me}, which is no full host name",
-            f"echo {quote(name)} > {quote(path)} && {RESTART} /service/qmail-smtpd",
+            f"{fill} && {RESTART} /service/qmail-smtpd",
         )
 
 
@@ -115,19 +137,51 @@ def of_default_delivery(machine: Machine) -> Iterator[Finding]:
         return
     for line in data.split(b"\n"):
         mailbox = text(line.rstrip(b" \t\r"))
+        meant = mailbox_meant(mailbox)
+        if meant:
+            script = f"s,^{literal(mailbox)}[[:space:]]*$,{meant},"
+            yield Finding(
+                "defaultdelivery-forward",
+                f"{path} says {mailbox}, which is an address to forward to",
+                f"{amend(path, script)} && {RESTART}",
+            )
+            continue
         if not mailbox.startswith((".", "/")) or mailbox.endswith("/"):
             continue
         there = is_directory_of_somebody(machine, mailbox)
         if not there and mailbox != "./Maildir":
             continue
-        pattern = re.sub(r"([][\\.*^$,])", r"\\\1", mailbox)
+        script = f"s,^{literal(mailbox)}[[:space:]]*$,{replacement(mailbox)}/,"
         yield Finding(
             "defaultdelivery-mbox",
             f"{path} says {mailbox}, which is an mbox file: no slash at its end"
             + (f"; but {there} is a directory" if there else ""),
-            f"sed -i {quote(f's,^{pattern}[[:space:]]*$,{mailbox}/,')} {quote(path)}"
-            f" && {RESTART}",
+            f"{amend(path, script)} && {RESTART}",
         )
+
+
+def literal(words: str, delimiter: str = ",") -> str:
+    """A basic regular expression for words, in a script of sed's."""
+    return re.sub(rf"([][\\.*^${delimiter}])", r"\\\1", words)
+
+
+def replacement(words: str) -> str:
+    """Words to be put in, between commas in a script of sed's."""
+    return re.sub(r"([\\&,])", r"\\\1", words)
+
+
+def mailbox_meant(line: str) -> str:
+    """The mailbox that was meant by a line that is an address; or nothing.
+
+    What has a slash and no host is no address of anybody's.
+    """
+    words = line.removeprefix("&").strip(" \t")
+    if words.lower() in MAILBOXES:
+        return MAILBOXES[words.lower()]
+    if line.startswith((".", "/", "|", "#", "+")) or "/" not in words:
+        return ""
+    found = re.fullmatch(r"(?:(?:~|\$HOME|\.)/)?(\w[\w./-]*)", words)
+    return f"./{found[1]}" if found else ""
 
 
 def is_directory_of_somebody(machine: Machine, mailbox: str) -> str:
@@ -142,22 +196,31 @@ def is_directory_of_somebody(machine: Machine, mailbox: str) -> str:
 def of_form(path: str, data: bytes) -> Iterator[Finding]:
     """Carriage returns, comments where there are none, blanks."""
     name, quoted = os.path.basename(path), quote(path)
-    if b"\r" in data:
+    if INNER_CR.search(data):
+        # What is meant by it is the operator's to know.
+        yield Finding("control-cr", f"{path} has CR within a line", f"cat -A {quoted}")
+    elif b"\r" in data:
         yield Finding(
             "control-cr",
             f"{path} has CR at the end of lines",
-            f"sed -i 's/\\r$//' {quoted}",
+            amend(path, "s/\\r*$//" if b"\r\r" in data else "s/\\r$//"),
         )
     lines = data.replace(b"\r", b"").split(b"\n")
     if name in SINGLE:
         if name == "smtpgreeting":
             # Words for people, whatever they are.
             return
-        if COMMENT.search(lines[0]):
+        if name in NUMBERS and lines[0].strip() and not lines[0][:1].isdigit():
+            yield Finding(
+                "control-no-number",
+                f"{path} says {text(lines[0])}, which is no number",
+                edit(path),
+            )
+        elif COMMENT.search(lines[0]):
             yield Finding(
                 "control-comment",
                 f"{path} has a comment, and is read as one line",
-                f"sed -i -e 's/[[:blank:]]*#.*//' -e '/^$/d' {quoted}",
+                amend(path, "s/[[:blank:]]*#.*//", "/^$/d"),
             )
         # Programs pass over blanks at the end; the guide's run script, with me, does not.
         elif lines[0].startswith(BLANKS) or (
@@ -166,7 +229,7 @@ def of_form(path: str, data: bytes) -> Iterator[Finding]:
             yield Finding(
                 "control-blank",
                 f"{path} has blanks around its value",
-                f"sed -i -e 's/^[[:blank:]]*//' -e 's/[[:blank:]]*$//' {quoted}",
+                amend(path, "s/^[[:blank:]]*//", "s/[[:blank:]]*$//"),
             )
     if name in DOMAINS:
         entries = [line.rstrip(b" \t") for line in lines if not line.startswith(b"#")]
@@ -184,9 +247,13 @@ def of_form(path: str, data: bytes) -> Iterator[Finding]:
             yield Finding(
                 "control-blank",
                 f"{path} has a line with a blank at the name",
-                "sed -i -e 's/^[[:blank:]]*//' -e 's/[[:blank:]]*$//' -e '/^#/b'"
-                " -e 's/^\\([^:[:blank:]]*\\)[[:blank:]][[:blank:]]*#.*/\\1/'"
-                f" {quoted}",
+                amend(
+                    path,
+                    "s/^[[:blank:]]*//",
+                    "s/[[:blank:]]*$//",
+                    "/^#/b",
+                    "s/^\\([^:[:blank:]]*\\)[[:blank:]][[:blank:]]*#.*/\\1/",
+                ),
             )
 
 
@@ -222,11 +289,11 @@ def check_domains(machine: Machine) -> Iterator[Finding]:
             end = ":"
         else:
             path, end = locals_path, "[[:space:]]*$"
-        pattern = domain.replace(".", "\\.")
+        script = f"/^{literal(domain, '/')}{end}/Id"
         yield Finding(
             "local-and-virtual",
             f"{domain} is in locals and in virtualdomains",
-            f"sed -i {quote(f'/^{pattern}{end}/Id')} {quote(path)} && {REREAD}",
+            f"{amend(path, script)} && {REREAD}",
         )
     yield from of_rcpthosts(machine, local, [key for key, value in virtual if value])
 
@@ -251,11 +318,12 @@ def of_rcpthosts(
     )
     taken = machine.control_lines("rcpthosts")
     if taken is None:
-        names = " ".join(quote(d) for d in domains) or "THE.FULL.HOSTNAME"
+        names = " ".join(map(quote, domains))
+        is_known = names and all(map(can_be_typed, domains))
         yield Finding(
             "rcpthosts-missing",
             f"{path} does not exist",
-            f"printf '%s\\n' {names} > {quote(path)}",
+            f"printf '%s\\n' {names} > {quote(path)}" if is_known else edit(path),
         )
         return
     more = machine.control_lines("morercpthosts")
@@ -272,6 +340,8 @@ def of_rcpthosts(
 
 def append(machine: Machine, name: str, line: str) -> str:
     """The command that adds a line to a list, whose last may have no end."""
+    if not can_be_typed(line):
+        return edit(f"{machine.control}/{name}")
     data = machine.control_file(name) or b"\n"
     first = "echo; " if data and not data.endswith(b"\n") else ""
     path = quote(f"{machine.control}/{name}")

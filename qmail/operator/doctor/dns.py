@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from qmail.operator.doctor.addresses import global_ip4, global_ip6
 from qmail.operator.doctor.findings import Finding
-from qmail.operator.doctor.machine import Machine, quote, read, text
+from qmail.operator.doctor.machine import Machine, amend, edit, quote, read, text
 
 NS, PTR, MX, AAAA = 2, 12, 15, 28
 NOERROR, NXDOMAIN = 0, 3
@@ -161,7 +161,10 @@ def check_dns(machine: Machine) -> Iterator[Finding]:
         known = []
     if not known:
         what = "names no server" if os.path.exists(path) else "does not exist"
-        remedy = f"echo nameserver {likely_server(machine)} >> {quote(path)}"
+        server = likely_server(machine)
+        remedy = edit(path)
+        if server:
+            remedy = f"echo nameserver {server} >> {quote(path)}"
         if os.path.islink(path):
             what = what.replace("does not exist", "leads nowhere")
             remedy = show_link(path)
@@ -203,10 +206,12 @@ def replace(path: str, server: str, others: bool) -> str:
         return "systemctl restart systemd-resolved"
     if os.path.islink(path):
         return show_link(path)
+    if not others:
+        # Which other there is, is the operator's to know.
+        return edit(path)
     pattern = re.sub(r"([][\\.*^$/])", r"\\\1", server)
     line = f"^nameserver[[:blank:]][[:blank:]]*{pattern}[[:blank:]]*$"
-    script = f"/{line}/d" if others else f"s/{line}/nameserver ADDRESS/"
-    return f"sed -i {quote(script)} {quote(path)}"
+    return amend(path, f"/{line}/d")
 
 
 def show_link(path: str) -> str:
@@ -215,11 +220,11 @@ def show_link(path: str) -> str:
 
 
 def likely_server(machine: Machine) -> str:
-    """A server of this machine, if one answers; else the operator has to know."""
+    """A server of this machine that answers, or nothing: the operator has to know."""
     for server in ("127.0.0.1", "127.0.0.53"):
         if ask(machine, server, ".", NS) is not None:
             return server
-    return "ADDRESS"
+    return ""
 
 
 def of_addresses(machine: Machine, me: str, server: str) -> Iterator[Finding]:

@@ -22,6 +22,8 @@ CODES = {
     "script-cr": "The shell takes the carriage return for a part of each last word.",
     "script-no-interpreter": "Without #!/bin/sh in its first line the kernel does not "
     "execute it.",
+    "rc-literal-cat": "Without backquotes the words of the command are an address, and "
+    "mail for users is forwarded to it: nobody gets it.",
     "me-missing": "qmail-smtpd and qmail-send do not work without a name.",
     "me-no-domain": "Other servers refuse mail from a name without a domain.",
     "rcpthosts-missing": "Without it this server relays mail for the whole world.",
@@ -36,10 +38,13 @@ CODES = {
     "defaultdelivery-missing": "The guide's rc then tells qmail-start no mailbox.",
     "defaultdelivery-mbox": "Mail goes to an mbox file of that name, and waits where "
     "that is a directory.",
+    "defaultdelivery-forward": "A mailbox begins with ./ or /; this is an address, and "
+    "mail for users is forwarded to it.",
     "control-cr": "Programs take the carriage return for a part of the value.",
     "control-unreadable": "The programs that read it run as other users.",
     "control-comment": "Only in lists of lines is a # a comment; here it is the value.",
     "control-blank": "Programs take the blank for a part of the value.",
+    "control-no-number": "Programs pass over what is no number, and take their own.",
     "control-not-reread": "The service still works with what it read at its start.",
     "log-missing": "multilog does not start without its directory, and then nothing is "
     "logged.",
@@ -76,8 +81,13 @@ CODES = {
     "alias-link": "The user alias may have made it; qmail-local reads what it leads to.",
     "alias-unreadable": "Mail for this name waits until the user alias can read it.",
     "alias-writable": "qmail-local holds mail back where strangers could redirect it.",
+    "alias-cr": "The carriage return is a part of the address, which is nobody's then.",
+    "alias-loop": "Mail for this name comes back to it, and bounces.",
     "home-owner": "qmail gives mail to no user whose home is not his own.",
     "home-writable": "qmail-local holds mail back where strangers could redirect it.",
+    "home-sticky": "With this bit qmail-local holds mail back: a user sets it while "
+    "he changes his instructions.",
+    "dot-qmail-writable": "qmail-local holds mail back where strangers could redirect it.",
     "maildir-missing": "Mail for this user waits until he has one.",
     "maildir-owner": "Mail is delivered as the user, who cannot write there.",
     "maildir-link": "Mail waits where the user cannot write; only he can say where it "
@@ -97,6 +107,8 @@ CODES = {
     "runtime-broken": "Programs fail where they need what is missing.",
     "softlimit-foreign": "That softlimit leaves no memory for the interpreter, and the "
     "service cannot start.",
+    "softlimit-original": "The programs that it starts have less memory than they need, "
+    "and end at once.",
     "disk-full": "New mail is refused, or logs are lost, when it is full.",
     "disk-no-inodes": "Every message needs several files; new mail is refused.",
     "disk-read-only": "Nothing can be queued or logged there.",
@@ -112,7 +124,7 @@ CODES = {
 class Finding:
     """One mistake, and the command that mends it.
 
-    Words in capitals in a command stand for what only the operator knows.
+    A command has no words that the operator must replace: it would be pasted as it is.
     """
 
     code: str

@@ -13,13 +13,14 @@ import pwd
 import shlex
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from qmail.control import ipme
-from qmail.operator import processes
+from qmail.operator import processes, running
+from qmail.operator.doctor.findings import Finding
 from qmail.operator.overview import open_regular
-from qmail.operator.places import Owners, Places, SetupError
+from qmail.operator.places import USERS, Owners, Places, SetupError
 from qmail.operator.runtime import SOURCE
 
 MAX_BYTES = 64 << 20
@@ -48,6 +49,26 @@ def quote(word: str) -> str:
     return f"$'{''.join(shown)}'"
 
 
+def can_be_typed(word: str) -> bool:
+    """True for a word that every echo(1) says as it is, once quoted."""
+    return word.isprintable() and "\\" not in word and not word.startswith("-")
+
+
+def edit(path: str) -> str:
+    """The command for what only the operator can know."""
+    return f"${{EDITOR:-vi}} {quote(path)}"
+
+
+def amend(path: str, *scripts: str) -> str:
+    """The command that has sed change a file; in the place of a link it would put one."""
+    if os.path.islink(path) or not all(map(str.isprintable, scripts)):
+        return edit(path)
+    options = [quote(script) for script in scripts]
+    if len(options) > 1:
+        options = [f"-e {option}" for option in options]
+    return f"sed -i {' '.join(options)} {quote(path)}"
+
+
 def _owners() -> Owners | None:
     try:
         return Owners()
@@ -71,6 +92,7 @@ class Machine:
     getgrnam: Callable[[str], grp.struct_group] = grp.getgrnam
     listener: Callable[[int], processes.Holder | None] = processes.listener
     own_addresses: Callable[[], frozenset[bytes]] = ipme.own_addresses
+    every_process: Callable[[], Iterable[running.Process]] = running.every
     dns_port: int = 53
     settle_seconds: float = 2.0
     """A service that has been up for longer does not die at its start."""
@@ -102,8 +124,13 @@ class Machine:
         return f"cd {quote(self.source)} && make {target}"
 
     def users(self) -> Iterator[pwd.struct_passwd]:
-        """Those who log in and have a home: they get mail."""
+        """Those who log in and have a home: they get mail.
+
+        INSTALL.ids once gave its users a shell and any uid: they are none of them.
+        """
         for user in self.getpwall():
+            if user.pw_name in USERS:
+                continue
             shell = os.path.basename(user.pw_shell)
             if FIRST_UID <= user.pw_uid <= LAST_UID and shell not in NO_SHELLS:
                 home = self.path(user.pw_dir)
@@ -206,6 +233,16 @@ def _source() -> str:
     if (SOURCE / "package/python").exists():
         return str(SOURCE)
     return GUIDE_SOURCE if os.path.isdir(GUIDE_SOURCE) else "/SOURCE/OF/PYQMAIL"
+
+
+def unreadable(error: OSError) -> Finding:
+    """The finding for a path, which the error has, that cannot be looked at."""
+    path = os.fsdecode(error.filename)
+    return Finding(
+        "unreadable",
+        f"{path} cannot be looked at: {(error.strerror or str(error)).lower()}",
+        f"namei -l {quote(path)}",
+    )
 
 
 def text(data: bytes) -> str:

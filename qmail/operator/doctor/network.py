@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from qmail.operator.doctor import dns
 from qmail.operator.doctor.addresses import global_ip6, rows
 from qmail.operator.doctor.findings import Finding
-from qmail.operator.doctor.machine import Machine, quote, read, text
+from qmail.operator.doctor.machine import Machine, amend, quote, read, text
 from qmail.operator.doctor.services import state_of
 from qmail.operator.doctor.tree import service_names
 from qmail.operator.processes import ANY_IP6, LISTEN, MAPPED_IP4, Holder
@@ -105,8 +105,8 @@ def stop(machine: Machine, holder: Holder) -> str:
     if holder.pid == 0:
         return f"ss -ltnp sport = :{PORT}"
     if holder.name in ("inetd", "openbsd-inetd"):
-        inetd = quote(machine.path("/etc/inetd.conf"))
-        return f"sed -i 's/^smtp/#&/' {inetd} && kill -HUP {holder.pid}"
+        inetd = machine.path("/etc/inetd.conf")
+        return f"{amend(inetd, 's/^smtp/#&/')} && kill -HUP {holder.pid}"
     if holder.pid == 1:
         return f"systemctl list-sockets | grep ':{PORT}'"
     if os.path.isdir(machine.path("/run/systemd/system")):
@@ -144,7 +144,7 @@ def check_ip6(machine: Machine) -> Iterator[Finding]:
     yield Finding(
         "ipv6-no-listener",
         f"{what}, but nobody listens on port {PORT} of IPv6",
-        f"sed -i 's/ 0 smtp / :: smtp /' {quote(run)} && "
+        f"{amend(run, 's/ 0 smtp / :: smtp /')} && "
         f"svc -t {quote(f'{machine.places.service}/qmail-smtpd')}",
     )
 

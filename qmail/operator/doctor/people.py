@@ -10,12 +10,14 @@ from collections.abc import Iterator
 
 from qmail.operator.doctor.findings import Finding
 from qmail.operator.doctor.machine import Machine, quote, read, text
+from qmail.operator.overview import open_regular
 
 ALIASES = ("root", "postmaster", "mailer-daemon", "abuse")
 LINKED = ("mailer-daemon", "abuse")
 PARTS = ("tmp", "new", "cur")
 PATERNALISM = 0o002
 """conf-patrn: what nobody else may do to a home."""
+MAX_ALIAS_BYTES = 1 << 16
 MANY = 8
 """Users with the same trouble; more of them share one finding."""
 
@@ -49,6 +51,7 @@ def check_users(machine: Machine) -> Iterator[Finding]:
                 if machine.is_in_roots_hands(home)
                 else as_user(user, f"chmod o-w {quote(home)}"),
             )
+        yield from of_instructions(user, home, now)
         for maildir in maildirs:
             if os.path.lexists(f"{home}/{maildir}"):
                 yield from of_maildir(machine, user, maildir, home)
@@ -58,6 +61,29 @@ def check_users(machine: Machine) -> Iterator[Finding]:
     for at in range(0, len(without), MANY if len(without) > MANY else 1):
         step = MANY if len(without) > MANY else 1
         yield missing(machine, without[at : at + step], maildirs[0])
+
+
+def of_instructions(
+    user: pwd.struct_passwd, home: str, now: os.stat_result
+) -> Iterator[Finding]:
+    """What has qmail-local wait for the user; what is in his home he changes himself."""
+    if now.st_mode & stat.S_ISVTX:
+        yield Finding(
+            "home-sticky",
+            f"{user.pw_dir}, the home of {user.pw_name}, is sticky",
+            as_user(user, f"chmod -t {quote(home)}"),
+        )
+    path = f"{home}/.qmail"
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISREG(mode) and mode & PATERNALISM:
+        yield Finding(
+            "dot-qmail-writable",
+            f"{user.pw_dir}/.qmail can be changed by all",
+            as_user(user, f"chmod o-w {quote(path)}"),
+        )
 
 
 def default_maildirs(machine: Machine) -> list[str]:
@@ -232,6 +258,40 @@ def of_alias(machine: Machine, name: str) -> Iterator[Finding]:
         )
     elif now.st_mode & stat.S_IWOTH:
         yield Finding("alias-writable", f"{path} can be changed by all", again)
+    else:
+        yield from of_alias_lines(machine, name, real)
+
+
+def of_alias_lines(machine: Machine, name: str, real: str) -> Iterator[Finding]:
+    """Where an alias that is read forwards to. OSError."""
+    path = f"{machine.home}/alias/.qmail-{name}"
+    try:
+        with open_regular(real, os.O_NOFOLLOW) as file:
+            data = file.read(MAX_ALIAS_BYTES)
+            links = os.fstat(file.fileno()).st_nlink
+    except PermissionError:
+        if machine.is_root:
+            raise
+        return
+    lines = [text(line.rstrip(b" \t")) for line in data.split(b"\n")]
+    if any(line.endswith("\r") for line in lines):
+        source = f"dd if={quote(real)} iflag=nofollow status=none"
+        yield Finding(
+            "alias-cr",
+            f"{path} has CR at the end of lines",
+            put_alias(machine, real, f'{source} | tr -d "\\r" > "$f" && test -s "$f"')
+            if links == 1
+            else f"ls -li {quote(real)}",
+        )
+        return
+    said = [line for line in lines if line and not line.startswith("#")]
+    is_loop = [line.removeprefix("&").lower() for line in said] == [name]
+    if is_loop and not goes_elsewhere(machine, name):
+        yield Finding(
+            "alias-loop",
+            f"{path} forwards to {name} itself",
+            new_alias(machine, os.path.basename(real).removeprefix(".qmail-")),
+        )
 
 
 def goes_elsewhere(machine: Machine, name: str) -> bool:
@@ -269,7 +329,9 @@ def new_alias(machine: Machine, name: str) -> str:
         return f"ln -sfn .qmail-postmaster {quote(path)}"
     real = [user.pw_name for user in machine.users()]
     plain = len(real) == 1 and re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_.-]*", real[0])
-    return put_alias(machine, path, f'echo {real[0] if plain else "YOU"} > "$f"')
+    # An empty one would have the mail delivered to the user alias.
+    fill = f'echo {real[0]} > "$f"' if plain else '${EDITOR:-vi} "$f" && test -s "$f"'
+    return put_alias(machine, path, fill)
 
 
 def put_alias(machine: Machine, path: str, fill: str) -> str:

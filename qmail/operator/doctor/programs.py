@@ -8,16 +8,14 @@ import re
 import subprocess
 from collections.abc import Iterator
 
-from qmail.operator import hier, interpreter
+from qmail.operator import hier, interpreter, running, takeover
 from qmail.operator.doctor.findings import Finding
-from qmail.operator.doctor.machine import Machine, quote, read, text
+from qmail.operator.doctor.machine import Machine, amend, quote, read, text
 from qmail.operator.doctor.tree import programs, service_names
 
 LAUNCHER = re.compile(rb"#!(\S+) [^\n]*\nimport sys\nsys\.path\[:0\] = (\[[^\n]*\])\n")
 IMPORTS = "import pytools.process.launch, cdbx, dns.resolver, setproctitle, click"
 RUN_SECONDS = 10.0
-NEEDS_BYTES = 32 << 20
-"""What a program of ours maps, and some; a softlimit of another kind adds nothing."""
 SOFTLIMIT = re.compile(r"(?:^|[\s;&|])(\S*softlimit)\s([^\n]*)")
 LIMIT = re.compile(r"-[mad]\s*(\d+)")
 QMAILCTL_PATH = re.compile(r"^PATH=([^\s$\"']+)$", re.MULTILINE)
@@ -259,13 +257,17 @@ def check_softlimit(machine: Machine) -> Iterator[Finding]:
         for found in SOFTLIMIT.finditer("\n".join(lines)):
             program = found[1]
             limits = [int(number) for number in LIMIT.findall(found[2])]
-            if not limits or min(limits) >= NEEDS_BYTES or not is_foreign(program):
+            if (
+                not limits
+                or min(limits) >= running.NEEDS_BYTES
+                or not is_foreign(program)
+            ):
                 continue
             own = f"{machine.places.local_bin}/softlimit"
             yield Finding(
                 "softlimit-foreign",
                 f"{path} has {program} limit the service to {min(limits)} bytes",
-                f"sed -i {quote(f's,{program},{own},')} {quote(path)} && "
+                f"{amend(path, f's,{program},{own},')} && "
                 f"svc -t {quote(os.path.dirname(path))}"
                 if machine.is_in_roots_hands(path)
                 else f"namei -l {quote(path)}",
@@ -278,3 +280,16 @@ def is_foreign(program: str) -> bool:
         return program.startswith("/") and MARK not in read(program)
     except OSError:
         return False
+
+
+def check_running(machine: Machine) -> Iterator[Finding]:
+    """What runs since before a takeover goes on with its limit; see takeover.py."""
+    starved = running.starved(machine.places, machine.every_process())
+    if starved:
+        least = min(one.limit for one in starved if one.limit is not None)
+        yield Finding(
+            "softlimit-original",
+            f"{takeover.listed(starved)} of the original: started with a softlimit of "
+            f"{least} bytes",
+            takeover.restart(machine.places, starved),
+        )

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 
 from qmail.operator.doctor.findings import Finding
-from qmail.operator.doctor.machine import Machine, quote
+from qmail.operator.doctor.machine import Machine, amend, quote
 from qmail.operator.overview import open_regular
 
 POINTERS = 256
@@ -45,7 +45,7 @@ def check_rules(machine: Machine) -> Iterator[Finding]:
         yield Finding("rules-cdb-broken", f"{cdb} is no whole cdb", again)
     elif os.path.isfile(rules) and os.stat(rules).st_mtime > os.stat(cdb).st_mtime:
         yield Finding("rules-cdb-old", f"{cdb} is older than {rules}", again)
-    if os.path.isfile(rules):
+    if os.path.exists(rules):
         yield from of_lines(machine)
 
 
@@ -99,9 +99,7 @@ def of_lines(machine: Machine) -> Iterator[Finding]:
 def without(machine: Machine, number: int) -> str:
     """Make a comment of a line, and the cdb again."""
     script = f"{number}s/^[^#]/# &/"
-    return (
-        f"sed -i '{script}' {quote(machine.places.rules)} && {compile_command(machine)}"
-    )
+    return f"{amend(machine.places.rules, script)} && {compile_command(machine)}"
 
 
 def refused_line(machine: Machine) -> int:

@@ -205,8 +205,11 @@ def of_state(machine: Machine, service: str) -> Finding | None:
     if state.pid and time.time() - state.since > machine.settle_seconds:
         return None
     log, last = last_words(machine, service)
+    # SECURITY: qmaill could have put there a FIFO to hang on, or a link.
+    is_log = os.path.isfile(log) and not os.path.islink(log)
+    look = "tail" if is_log or not os.path.lexists(log) else "ls -la"
     return Finding(
-        "service-loops", f"{service} does not stay up", f"tail {quote(log)}", last
+        "service-loops", f"{service} does not stay up", f"{look} {quote(log)}", last
     )
 
 

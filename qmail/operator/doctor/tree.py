@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 
 from qmail.operator import hier, instcheck, overview
 from qmail.operator.doctor.findings import Finding
-from qmail.operator.doctor.machine import Machine, quote, read
-from qmail.operator.places import HOME
+from qmail.operator.doctor.machine import Machine, amend, edit, quote, read, text
+from qmail.operator.places import HOME, Owners
 from qmail.operator.runtime import SOURCE
 
 GUIDE_SERVICES = ("qmail-send", "qmail-smtpd")
 RUN_FILES = ("run", "log/run")
+MANY = 4
+"""Neighbours with the same trouble; more of them share one finding."""
+LITERAL_CAT = re.compile(
+    r"""qmail-start(?:\s|\\\n)+('[`'\u00b4\u2018]?\s*cat\s[^'\n]*'|"""
+    r""""['\u00b4\u2018]?\s*cat\s[^"`\n]*")"""
+)
+"""Its first word, in quotes in which the shell executes nothing."""
+CAT = re.compile(r"""['"`\u00b4\u2018]*\s*(cat\s[\w/. -]+?)\s*['"`\u00b4\u2019]*""")
 MISSING, OWNER, GROUP, MODE, TYPE = (
     "does not exist",
     "has wrong owner",
@@ -28,6 +38,22 @@ def check_home(machine: Machine) -> Iterator[Finding]:
     """Everything below the home, with its owner, group and mode."""
     if machine.owners is None:
         return
+    found: dict[tuple[str, str, str], list[Finding]] = {}
+    try:
+        for path, one in of_entries(machine, machine.owners):
+            key = (one.code, os.path.dirname(path), one.what.removeprefix(path))
+            found.setdefault(key, []).append(one)
+    finally:
+        for same in found.values():
+            if len(same) <= MANY:
+                yield from same
+                continue
+            what = f"{same[0].what} (and {len(same) - 1} more beside it)"
+            yield replace(same[0], what=what, remedy=setup(machine))
+
+
+def of_entries(machine: Machine, owners: Owners) -> Iterator[tuple[str, Finding]]:
+    """Path after path; where a directory is missing, so is all that belongs into it."""
     gone: list[str] = []
     for entry in (
         *hier.directories(),
@@ -40,12 +66,12 @@ def check_home(machine: Machine) -> Iterator[Finding]:
         path = os.path.normpath(os.path.join(machine.home, entry.path))
         words = {
             line.removeprefix(path).lstrip(" ")
-            for line in instcheck.of_entry(machine.home, entry, machine.owners)
+            for line in instcheck.of_entry(machine.home, entry, owners)
         }
         if words & {MISSING, TYPE}:
-            # Where a directory is missing, so is all that belongs into it.
             gone.append(f"{entry.path}/" if entry.path != "." else "")
-        yield from of_entry(machine, path, entry, words)
+        for finding in of_entry(machine, path, entry, words):
+            yield path, finding
 
 
 def of_entry(
@@ -210,14 +236,39 @@ def of_script(machine: Machine, path: str) -> Iterator[Finding]:
         yield Finding(
             "script-cr",
             f"{path} has CR at the end of lines",
-            look or f"sed -i 's/\\r$//' {name}",
+            look or amend(path, "s/\\r$//"),
         )
     if not head.startswith((b"#!", b"\x7fELF")):
         yield Finding(
             "script-no-interpreter",
             f"{path} does not begin with #!",
-            look or f"sed -i '1i #!/bin/sh' {name}",
+            look or amend(path, "1i #!/bin/sh"),
         )
+    if path == f"{machine.home}/rc":
+        yield from of_rc(path, text(head), look)
+
+
+def of_rc(path: str, script: str, look: str | None) -> Iterator[Finding]:
+    """The default delivery is what a file says, not the command that would show it.
+
+    The guide has a note of it: the quotes are backquotes.
+    """
+    lines = [line for line in script.split("\n") if not line.lstrip().startswith("#")]
+    code = "\n".join(lines)
+    found = LITERAL_CAT.search(code)
+    if found is None or any(code.count(q, 0, found.start()) % 2 for q in "'\""):
+        # What is in quotes as a whole is another shell's.
+        return
+    command = CAT.fullmatch(found[1])
+    remedy = edit(path)
+    if command:
+        old = re.sub(r"([][\\.*^$,])", r"\\\1", found[1])
+        remedy = amend(path, f's,{old},"`{command[1]}`",')
+    yield Finding(
+        "rc-literal-cat",
+        f"{path} has qmail-start deliver to {found[1]}, which is not executed",
+        look or f"{remedy} && svc -t /service/qmail-send",
+    )
 
 
 def log_directories(machine: Machine) -> list[str]:

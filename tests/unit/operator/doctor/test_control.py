@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from collections.abc import Callable
 
 import pytest
 
 from qmail.operator.doctor.accounts import check_accounts
+from qmail.operator.doctor.checks import CHECKS, examine
 from qmail.operator.doctor.control import check_control, check_domains, check_reread
 from tests.unit.operator.doctor.scene import HOST, Scene
 
@@ -18,6 +20,7 @@ STRIP = (
     " -e 's/^\\([^:[:blank:]]*\\)[[:blank:]][[:blank:]]*#.*/\\1/'"
 )
 RESTART = "svc -t /service/qmail-send"
+EDIT = "${EDITOR:-vi} "
 REREAD = "svc -h /service/qmail-send"
 
 
@@ -105,6 +108,10 @@ def test_user_in_another_group_is_found(scene: Scene) -> None:
             "control-comment",
             f"sed -i -e 's/[[:blank:]]*#.*//' -e '/^$/d' {C}/queuelifetime",
         ),
+        *(
+            ("databytes", f"{bad}\n", "control-no-number", f"{EDIT}{C}/databytes")
+            for bad in ("many", "-1", " 5", "# 5")
+        ),
         (
             "helohost",
             " a.example\n",
@@ -152,8 +159,8 @@ def test_control_file_is_found(
     assert found == code
     if remedy is None:
         # It depends on the host name of this machine.
-        assert command.startswith("echo ")
-        assert f" > {C}/{name}" in command
+        known = f"echo {os.uname().nodename} > " if "." in os.uname().nodename else ""
+        assert command.startswith(f"{known or EDIT}{C}/{name}")
     else:
         assert command == remedy
 
@@ -171,6 +178,8 @@ def test_control_file_is_found(
         ("signatures", " a file of the operator's # own\n"),
         ("virtualdomains", "a.example:dave with blanks\n"),
         ("concurrencyincoming", "1"),
+        ("databytes", "5\n"),
+        ("databytes", ""),
     ],
 )
 def test_what_is_right_is_not_found(scene: Scene, name: str, content: str) -> None:
@@ -233,8 +242,73 @@ def test_garbage_is_no_crash(scene: Scene, name: str, garbage: bytes) -> None:
 def test_fifo_is_not_waited_for(scene: Scene) -> None:
     (scene.control / "me").unlink()
     os.mkfifo(scene.control / "me")
-    with pytest.raises(OSError, match="not a regular file"):
-        scene.found(check_control)
+    (scene.control / "concurrencyincoming").write_text("0\n")
+    scene.put("var/qmail/control/rcpthosts", f"{HOST}\r\n")
+    assert scene.found(check_control) == [
+        (
+            "concurrencyincoming-bad",
+            f"echo 20 > {C}/concurrencyincoming && svc -t /service/qmail-smtpd",
+        ),
+        ("unreadable", f"namei -l {C}/me"),
+        ("control-cr", f"sed -i 's/\\r$//' {C}/rcpthosts"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["me", "locals", "databytes"])
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file_is_found_once(
+    scene: Scene, name: str, make: Callable[[str], None]
+) -> None:
+    (scene.control / name).unlink(missing_ok=True)
+    make(f"{scene.control}/{name}")
+    every = tuple(one for one in CHECKS if one.name != "dns")
+    report = examine(scene.machine, every)
+    assert report.failures == []
+    found = [one.what for one in report.findings if one.code == "unreadable"]
+    assert [what.split(" cannot")[0] for what in found] == [f"{scene.control}/{name}"]
+
+
+@pytest.mark.parametrize(
+    ("line", "becomes"),
+    [
+        ("Maildir/", "./Maildir/"),
+        ("&Maildir/", "./Maildir/"),
+        ("Maildir", "./Maildir/"),
+        ("mailbox", "./Mailbox"),
+        ("~/Maildir/", "./Maildir/"),
+        ("$HOME/Mail/in/", "./Mail/in/"),
+        (" ./Maildir/", "./Maildir/"),
+    ],
+)
+def test_default_delivery_that_is_an_address_is_found(
+    scene: Scene, line: str, becomes: str
+) -> None:
+    path = scene.put("var/qmail/control/defaultdelivery", f"|prog\n{line} \n")
+    ((code, remedy),) = scene.found(check_control)
+    assert code == "defaultdelivery-forward"
+    change, _, restart = remedy.partition(" && ")
+    assert restart == RESTART
+    subprocess.run(change.replace(C, str(scene.control)), shell=True, check=True)
+    assert path.read_text() == f"|prog\n{becomes}\n"
+    assert scene.found(check_control) == []
+
+
+def test_carriage_return_within_a_line_is_shown(scene: Scene) -> None:
+    path = scene.put("var/qmail/control/rcpthosts", f"{HOST}\ra.example\r\n")
+    (finding,) = check_control(scene.machine)
+    assert finding.what == f"{path} has CR within a line"
+    assert finding.remedy == f"cat -A {path}"
+    path.write_bytes(f"{HOST}\r\r\n".encode())
+    (finding,) = check_control(scene.machine)
+    subprocess.run(finding.remedy, shell=True, check=True)
+    assert path.read_text() == f"{HOST}\n"
+
+
+def test_no_file_is_put_in_the_place_of_a_link(scene: Scene) -> None:
+    real = scene.put("etc/rcpthosts", f"{HOST}\r\n")
+    (scene.control / "rcpthosts").unlink()
+    (scene.control / "rcpthosts").symlink_to(real)
+    assert scene.found(check_control) == [("control-cr", f"{EDIT}{C}/rcpthosts")]
 
 
 def write_domains(scene: Scene, locals_: str, virtual: str, rcpthosts: str) -> None:
@@ -318,6 +392,29 @@ def test_domains_contradict_each_other(
 ) -> None:
     write_domains(scene, locals_, virtual, rcpthosts)
     assert scene.found(check_domains) == expected
+
+
+def test_domain_with_a_slash_is_removed(scene: Scene) -> None:
+    write_domains(
+        scene, f"{HOST}\na/b,c.[x\n", "a/b,c.[x:dave\n", f"{HOST}\na/b,c.[x\n"
+    )
+    ((code, remedy),) = scene.found(check_domains)
+    assert code == "local-and-virtual"
+    change = remedy.partition(" && ")[0].replace(C, str(scene.control))
+    subprocess.run(change, shell=True, check=True)
+    assert (scene.control / "locals").read_text() == f"{HOST}\n"
+
+
+@pytest.mark.parametrize("name", ["\udcff.example", "a\x1b.example", "a\\n.example"])
+def test_name_that_no_shell_can_say_is_the_editors(scene: Scene, name: str) -> None:
+    write_domains(scene, f"{HOST}\n", "", f"{HOST}\n")
+    domain = os.fsencode(name)
+    (scene.control / "virtualdomains").write_bytes(domain + b":dave\n")
+    assert scene.found(check_domains) == [
+        ("rcpthosts-incomplete", f"{EDIT}{C}/rcpthosts")
+    ]
+    (scene.control / "rcpthosts").unlink()
+    assert scene.found(check_domains) == [("rcpthosts-missing", f"{EDIT}{C}/rcpthosts")]
 
 
 def test_missing_rcpthosts_is_made_of_the_local_domains(scene: Scene) -> None:

@@ -54,6 +54,18 @@ def test_what_cannot_be_looked_at_is_a_finding_for_root(scene: Scene) -> None:
     assert unreadable.remedy == "namei -l '/a b'"
 
 
+@pytest.mark.parametrize("name", [7, "", None])
+def test_error_without_a_path_is_no_crash(scene: Scene, name: object) -> None:
+    report = examine(scene.machine, (failing(OSError(21, "x", name)),))
+    assert [one.code for one in report.findings[1:]] + report.failures
+
+
+def test_what_stops_two_checks_is_told_once(scene: Scene) -> None:
+    error = OSError(22, "not a regular file", "/a")
+    report = examine(scene.machine, (failing(error), failing(error)))
+    assert [one.code for one in report.findings].count("unreadable") == 1
+
+
 def test_others_are_told_which_checks_want_root(scene: Scene) -> None:
     scene.change(euid=1000)
     error = PermissionError(13, "Permission denied", "/a")

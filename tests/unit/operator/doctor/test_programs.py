@@ -7,6 +7,7 @@ import pwd
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,12 @@ from qmail.operator.doctor.people import check_aliases, check_users
 from qmail.operator.doctor.programs import (
     check_interpreter,
     check_path,
+    check_running,
     check_sendmail,
     check_softlimit,
 )
 from qmail.operator.doctor.tree import check_programs
+from qmail.operator.running import Process
 from tests.unit.operator.doctor.scene import Check, Scene
 
 SETUP = "cd /src && make setup check"
@@ -197,6 +200,25 @@ def test_softlimit_of_another_kind(scene: Scene) -> None:
         assert scene.found(check_softlimit) == []
 
 
+def test_original_below_a_limit_is_found(scene: Scene) -> None:
+    service = os.path.realpath(scene.root / "service/qmail-smtpd")
+    server = Process(
+        551,
+        f"{scene.root}/usr/local/bin/tcpserver",
+        service,
+        ("tcpserver", "0", "smtp", f"{scene.home}/bin/qmail-smtpd"),
+        5_000_000,
+    )
+    scene.change(every_process=lambda: [server])
+    (finding,) = check_running(scene.machine)
+    assert (finding.code, finding.remedy) == ("softlimit-original", "qmailctl restart")
+    assert finding.what.startswith("tcpserver (551) of the original: ")
+    for limit in (None, 1 << 30):
+        enough = replace(server, limit=limit)
+        scene.change(every_process=lambda enough=enough: [enough])
+        assert scene.found(check_running) == []
+
+
 def dave(scene: Scene, **fields: object) -> None:
     """dave, with another uid than the test's where that is asked for."""
     user = {"name": "dave", "uid": scene.uid or 1000, "shell": "/bin/sh", **fields}
@@ -248,6 +270,13 @@ def test_user_without_a_maildir(scene: Scene, home: Path) -> None:
     dave(scene)
     scene.put("home/dave/.qmail", "&ann@example.org\n")
     assert scene.found(check_users) == []
+
+
+@pytest.mark.usefixtures("home")
+def test_accounts_of_qmail_get_no_mail(scene: Scene) -> None:
+    assert scene.codes(check_users) == ["maildir-missing"]
+    dave(scene, name="alias")
+    assert scene.codes(check_users) == []
 
 
 def test_assigned_users_are_the_operators(scene: Scene, home: Path) -> None:
@@ -372,6 +401,21 @@ def test_home_of_roots_and_home_for_all(scene: Scene, home: Path) -> None:
     assert scene.found(check_users) == []
 
 
+def test_instructions_that_have_mail_wait(scene: Scene, home: Path) -> None:
+    maildir(home)
+    (home / ".qmail").write_text("./Maildir/\n")
+    (home / ".qmail").chmod(0o666)
+    home.chmod(0o1755)
+    su = "su dave -s /bin/sh -c"
+    assert scene.found(check_users) == [
+        ("home-sticky", f"{su} 'chmod -t /home/dave'"),
+        ("dot-qmail-writable", f"{su} 'chmod o-w /home/dave/.qmail'"),
+    ]
+    home.chmod(0o755)
+    (home / ".qmail").chmod(0o600)
+    assert scene.found(check_users) == []
+
+
 def test_user_name_of_garbage_is_quoted(scene: Scene, home: Path) -> None:
     dave(scene, name="a;b'")
     ((_, remedy),) = scene.found(check_users)
@@ -388,8 +432,8 @@ def put_alias(name: str, fill: str) -> str:
     )
 
 
-def say(name: str, who: str = "dave") -> str:
-    return put_alias(name, f'echo {who} > "$f"')
+def say(name: str) -> str:
+    return put_alias(name, 'echo dave > "$f"')
 
 
 def copy(name: str) -> str:
@@ -415,11 +459,19 @@ def test_aliases(scene: Scene) -> None:
         ("alias-writable", copy("mailer-daemon")),
         ("alias-missing", f"ln -sfn .qmail-postmaster {A}abuse"),
     ]
-    for name in ("YOU", "a;b", "-n x"):
+    asked = put_alias("root", '${EDITOR:-vi} "$f" && test -s "$f"')
+    for name in ("é", "a;b", "-n x"):
         dave(scene, name=name)
-        assert scene.found(check_aliases)[0][1] == say("root", "YOU")
+        assert scene.found(check_aliases)[0][1] == asked
     scene.change(getpwall=list)
-    assert scene.found(check_aliases)[0][1] == say("root", "YOU")
+    assert scene.found(check_aliases)[0][1] == asked
+    # Who writes nothing has made nothing.
+    command = asked.replace("/var/qmail", str(scene.home))
+    environ = {**os.environ, "EDITOR": "true"}
+    assert subprocess.run(command, shell=True, env=environ, check=False).returncode == 1
+    assert not (place / ".qmail-root").exists()
+    for left in scene.home.glob("alias.*"):
+        left.unlink()
     for _, remedy in found:
         heal(scene, remedy)
     assert scene.found(check_aliases) == []
@@ -452,6 +504,29 @@ def test_links_within_the_directory_are_the_guides(scene: Scene) -> None:
     assert scene.found(check_aliases) == expected
     path.unlink()
     path.symlink_to(".qmail-postmaster")
+    assert scene.found(check_aliases) == []
+
+
+def test_alias_with_carriage_returns(scene: Scene) -> None:
+    path = scene.home / "alias/.qmail-root"
+    path.write_bytes(b"dave\r\n&ann@a.example\r\n")
+    ((code, remedy),) = scene.found(check_aliases)
+    assert code == "alias-cr"
+    heal(scene, remedy)
+    assert path.read_bytes() == b"dave\n&ann@a.example\n"
+    assert scene.found(check_aliases) == []
+
+
+@pytest.mark.parametrize("line", ["postmaster", "&Postmaster "])
+def test_alias_that_forwards_to_itself(scene: Scene, line: str) -> None:
+    (scene.home / "alias/.qmail-postmaster").write_text(f"{line}\n")
+    ((code, remedy),) = scene.found(check_aliases)
+    assert (code, remedy) == ("alias-loop", say("postmaster"))
+    heal(scene, remedy)
+    assert scene.found(check_aliases) == []
+    (scene.home / "alias/.qmail-root").write_text("postmaster\n")
+    # What else is there would be lost.
+    (scene.home / "alias/.qmail-abuse").write_text("abuse\n|prog\n")
     assert scene.found(check_aliases) == []
 
 

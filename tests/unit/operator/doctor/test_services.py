@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import subprocess
 import time
 from pathlib import Path
 
@@ -56,6 +57,73 @@ def test_foreign_owner_and_group_are_not_followed_through_links(scene: Scene) ->
         ("wrong-owner", "chown -h qmailq /var/qmail/queue/intd"),
         ("wrong-group", "chgrp -h qmail /var/qmail/queue/intd"),
     ]
+
+
+def test_many_neighbours_share_a_finding(scene: Scene) -> None:
+    for number in range(23):
+        (scene.home / f"queue/mess/{number}").chmod(0o777)
+    (scene.home / "queue/info/7").chmod(0o777)
+    assert sorted(scene.found(check_home)) == [
+        ("wrong-mode", "cd /src && make setup check"),
+        ("wrong-mode", "chmod 700 /var/qmail/queue/info/7"),
+    ]
+    whats = [one.what for one in check_home(scene.machine)]
+    assert any("mess/0 has" in w and "(and 22 more beside it)" in w for w in whats)
+
+
+BACKQUOTED = '"`cat /var/qmail/control/defaultdelivery`"'
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        "'cat /var/qmail/control/defaultdelivery'",
+        "\"'cat /var/qmail/control/defaultdelivery'\"",
+        "'`cat /var/qmail/control/defaultdelivery`'",
+        '"cat /var/qmail/control/defaultdelivery"',
+        '"\u00b4cat /var/qmail/control/defaultdelivery\u00b4"',
+    ],
+)
+def test_default_delivery_that_is_a_command_is_found(scene: Scene, quoted: str) -> None:
+    rc = scene.home / "rc"
+    good = (
+        f"#!/bin/sh\n# 'cat'\nexec env - PATH=\"$PATH\" \\\nqmail-start {BACKQUOTED}\n"
+    )
+    rc.write_text(good)
+    assert scene.found(check_scripts) == []
+    rc.write_text(good.replace(BACKQUOTED, quoted))
+    (finding,) = check_scripts(scene.machine)
+    assert finding.code == "rc-literal-cat"
+    change, _, restart = finding.remedy.partition(" && ")
+    assert restart == "svc -t /service/qmail-send"
+    subprocess.run(change, shell=True, check=True)
+    assert rc.read_text() == good
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        'qmail-start "$(cat x)"',
+        "qmail-start '|cat >> x'",
+        "qmail-start ./Maildir/",
+        "sh -c \"qmail-start '`cat x`'\"",
+        "# qmail-start 'cat x'",
+    ],
+)
+def test_default_delivery_of_another_kind_is_right(scene: Scene, command: str) -> None:
+    (scene.home / "rc").write_text(f"#!/bin/sh\n{command}\n")
+    assert scene.found(check_scripts) == []
+
+
+def test_log_that_is_no_file_is_not_read(scene: Scene) -> None:
+    scene.supervised("qmail-smtpd", pid=0, seconds=0.1)
+    log = scene.root / "var/log/qmail/smtpd/current"
+    os.mkfifo(log)
+    ls = [("service-loops", "ls -la /var/log/qmail/smtpd/current")]
+    assert scene.found(check_services) == ls
+    log.unlink()
+    log.symlink_to("/dev/null")
+    assert scene.found(check_services) == ls
 
 
 def test_missing_directory_is_one_finding(scene: Scene) -> None:
@@ -441,6 +509,13 @@ CDB = (
     "/usr/local/bin/tcprules /etc/tcp.smtp.cdb /etc/tcp.smtp.tmp < /etc/tcp.smtp"
     " && chmod 644 /etc/tcp.smtp.cdb"
 )
+
+
+def test_rules_that_are_no_file_are_not_read(scene: Scene) -> None:
+    (scene.root / "etc/tcp.smtp").unlink()
+    os.mkfifo(scene.root / "etc/tcp.smtp")
+    with pytest.raises(OSError, match="not a regular file"):
+        scene.found(check_rules)
 
 
 def test_cdb_is_missing(scene: Scene) -> None:
