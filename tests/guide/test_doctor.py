@@ -273,7 +273,9 @@ MISTAKES = {
     "no IPv6": Mistake(
         f"ip -6 addr add {ADDRESS6}/128 dev lo nodad",
         {"ipv6-no-listener"},
-        f"ip -6 addr del {ADDRESS6}/128 dev lo",
+        f"ip -6 addr del {ADDRESS6}/128 dev lo;"
+        " sed -i 's/ :: smtp / 0 smtp /' /var/qmail/supervise/qmail-smtpd/run &&"
+        " svc -t /service/qmail-smtpd",
     ),
     "read-only": Mistake(
         READ_ONLY, {"disk-read-only"}, f"umount {CONTROL}; rm -r /tmp/control"
@@ -286,7 +288,7 @@ MISTAKES = {
         NO_PYTHON, {"interpreter-missing"}, doctor=FROM_SOURCE
     ),
     "runtime that is private": Mistake(
-        "chmod 700 /usr/local/lib/pyqmail", {"runtime-private"}
+        "chmod 750 /usr/local/lib/pyqmail", {"runtime-private"}
     ),
     "runtime that is gone": Mistake(
         "rm -r /usr/local/lib/pyqmail", {"runtime-missing"}, doctor=FROM_SOURCE
