@@ -131,7 +131,10 @@ class Bounces:
             try:
                 fd = self._fs.open(layout.bounce(qnum), _APPEND, 0o600)
             except OSError:
-                self._cry()
+                if self._unsynced:
+                    self.sync()  # it may be these descriptors that are lacking
+                else:
+                    self._cry()
             else:
                 self._unsynced[qnum] = fd
         while paragraph:

@@ -196,8 +196,8 @@ def as_user(user: pwd.struct_passwd, script: str) -> str:
 
 
 def aside(path: str, suffix: str) -> str:
-    """The command that gives a file another name; nothing gets lost."""
-    return f"mv -T {quote(path)} {quote(path + suffix)}"
+    """The command that gives a file another name; one that has it stays, numbered."""
+    return f"mv -T --backup=numbered {quote(path)} {quote(path + suffix)}"
 
 
 def make_all(paths: list[str]) -> str:

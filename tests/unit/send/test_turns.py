@@ -235,6 +235,28 @@ def test_notes_that_somebody_took_away_are_entered_anew(
         assert disk.content(layout.bounce(LARGE)) == b"<a@b>:\nno\n\n"
 
 
+def test_notes_get_along_with_few_descriptors(
+    fs: CrashFs, rig: MemoryRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = fs.open
+
+    def open_(name: bytes, flags: int, mode: int = 0o777) -> int:
+        if len(fs.opened) == 3:
+            raise OSError(errno.EMFILE, "too many")
+        return really(name, flags, mode)
+
+    def pause(log: Log) -> None:
+        raise AssertionError("it waits for itself")
+
+    monkeypatch.setattr(fs, "open", open_)
+    monkeypatch.setattr(Log, "pause", pause)
+    qnums = [23 * n for n in range(100, 110)]
+    for qnum in qnums:
+        rig.bounces.add(qnum, b"<a@b>:\nno\n\n")
+    rig.bounces.sync()
+    assert all(fs.content(layout.bounce(qnum)) for qnum in qnums)
+
+
 def test_notes_of_many_messages_at_once(fs: CrashFs, rig: MemoryRig) -> None:
     qnums = [23 * n for n in range(100, 200)]
     for qnum in qnums * 2:

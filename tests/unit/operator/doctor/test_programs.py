@@ -312,7 +312,10 @@ def test_mbox_in_the_place_of_a_maildir(scene: Scene, home: Path) -> None:
     give(scene.put("home/dave/Maildir", "From \n"))
     ((code, remedy),) = scene.found(check_users)
     assert code == "maildir-broken"
-    assert "mv -T /home/dave/Maildir /home/dave/Maildir.mbox && " in remedy
+    assert (
+        "mv -T --backup=numbered /home/dave/Maildir /home/dave/Maildir.mbox && "
+        in remedy
+    )
 
 
 M = "/home/dave/Maildir"
@@ -325,14 +328,15 @@ def test_maildir_of_roots(scene: Scene, home: Path) -> None:
     assert scene.found(check_users) == [
         (
             "maildir-owner",
-            f"su dave -s /bin/sh -c 'mv -T {M}/new {M}/new.old && mkdir -m 700 {M}/new'",
+            f"su dave -s /bin/sh -c 'mv -T --backup=numbered {M}/new {M}/new.old"
+            f" && mkdir -m 700 {M}/new'",
         )
     ]
     os.chown(home / "Maildir", 0, 0)
     assert scene.found(check_users) == [
         (
             "maildir-owner",
-            f"su dave -s /bin/sh -c 'mv -T {M} {M}.old &&"
+            f"su dave -s /bin/sh -c 'mv -T --backup=numbered {M} {M}.old &&"
             f" /var/qmail/bin/maildirmake {M}'",
         )
     ]
