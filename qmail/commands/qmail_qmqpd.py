@@ -41,14 +41,7 @@ class Conversation:
 
     def run(self) -> None:
         """Take the message. Raises Hangup, OutOfTime, ProtocolError."""
-        while True:
-            event = self._session.next_event()
-            if event is None:
-                self._session.receive(self._peer.receive())
-                continue
-            kind, data = event
-            if kind == server.EOF:
-                return
+        for kind, data in self._session.events(self._peer.receive):
             if kind == server.END:
                 self._finish()
                 return

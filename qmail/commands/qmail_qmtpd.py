@@ -57,14 +57,7 @@ class Conversation:
 
     def run(self) -> None:
         """Talk until the client hangs up. Raises Hangup and what main translates."""
-        while True:
-            event = self._session.next_event()
-            if event is None:
-                self._session.receive(self._peer.receive())
-                continue
-            kind, data = event
-            if kind == server.EOF:
-                return
+        for kind, data in self._session.events(self._peer.receive):
             self._handle(kind, data)
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Iterator
     from typing import Final
 
 LENGTH_MAX: Final = 200_000_000
@@ -154,6 +154,20 @@ class Session:
             self._events.close()
             return EOF, b""
         return event
+
+    def events(self, read: Callable[[], bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """What comes until the peer hangs up; ``read`` gets more bytes.
+
+        Raises ProtocolError, and what ``read`` raises.
+        """
+        while True:
+            event = self.next_event()
+            if event is None:
+                self.receive(read())
+            elif event[0] == EOF:
+                return
+            else:
+                yield event
 
     def _protocol(self) -> Generator[tuple[bytes, bytes] | None, None, None]:
         raise NotImplementedError
