@@ -7,10 +7,12 @@ are listed at the end of the run. With PYQMAIL_STRICT or CI set such a test fail
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,6 +21,7 @@ from hypothesis import HealthCheck, settings
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 ORIGINALS = os.environ.get("PYQMAIL_ORIGINALS", str(CHECKOUT / "build/originals"))
+LIMITS = [getattr(resource, name) for name in dir(resource) if "RLIMIT_" in name]
 STRICT = bool(os.environ.get("PYQMAIL_STRICT") or os.environ.get("CI"))
 
 settings.register_profile(
@@ -60,6 +63,39 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(
                 f"{count:4} tests: {reason.removeprefix('Skipped: ')}"
             )
+
+
+def process_state() -> dict[str, object]:
+    """What a test shares with all tests after it, as it runs in the same process."""
+    status = Path("/proc/self/status").read_text()
+    environment = {**os.environ}
+    environment.pop("PYTEST_CURRENT_TEST", None)
+    return {
+        "working directory": os.getcwd(),
+        "umask": status[status.index("Umask:") :].split(None, 2)[1],
+        "users": (os.getresuid(), os.getresgid(), os.getgroups()),
+        "environment": environment,
+        "signals": {number: signal.getsignal(number) for number in signal.Signals},
+        "blocked": signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+        "timer": signal.getitimer(signal.ITIMER_REAL) != (0.0, 0.0),
+        "limits": {number: resource.getrlimit(number) for number in LIMITS},
+    }
+
+
+@pytest.fixture(autouse=True)
+def _leaves_the_process_as_it_was() -> Iterator[None]:
+    """A test that changes the process for the tests after it fails, itself.
+
+    Set up before all other fixtures, so it looks after these have tidied up.
+    """
+    before = process_state()
+    yield
+    after = process_state()
+    os.chdir(str(before["working directory"]))
+    changed = {
+        key: (before[key], after[key]) for key in before if before[key] != after[key]
+    }
+    assert not changed, f"left changed (before, after): {changed}"
 
 
 @pytest.fixture

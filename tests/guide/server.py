@@ -10,13 +10,13 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pytools.base.tai import tai64n
 from tests.conftest import CHECKOUT, ORIGINALS, cannot_run
 from tests.guide.private_root import PrivateRoot
+from tests.support.until import until
 
 HOST = "foobar.example.com"
 SOURCE = "/usr/local/src/netqmail-1.06"
@@ -160,11 +160,10 @@ class GuideServer:
         self, condition: Callable[[], object], what: str, seconds: float = 30.0
     ) -> None:
         """Wait for a condition; on failure show the logs."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > deadline:
-                raise AssertionError(f"not within {seconds} s: {what}\n{self.logs()}")
-            time.sleep(0.05)
+        try:
+            until(condition, seconds, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.logs()}") from error
 
     def logs(self) -> str:
         """The end of every log, and of what svscan has to say."""

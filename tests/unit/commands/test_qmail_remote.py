@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -28,9 +30,10 @@ ROUTE = SimpleNamespace(host=b"h", port=25, is_relay=False)
     ],
 )
 def test_after_an_hour_no_further_server_is_tried(
-    monkeypatch: pytest.MonkeyPatch, seconds: int, tried: int
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seconds: int, tried: int
 ) -> None:
     """No server answers, each for so many seconds."""
+    monkeypatch.chdir(tmp_path)  # and back, as the program goes to its home
     now = 1000
     asked: list[Server] = []
 
@@ -40,7 +43,7 @@ def test_after_an_hour_no_further_server_is_tried(
         now += seconds
 
     clock = SimpleNamespace(monotonic=lambda: now)
-    monkeypatch.setattr(runtime, "home", b"/")
+    monkeypatch.setattr(runtime, "home", os.fsencode(tmp_path))
     monkeypatch.setattr(qmail_remote, "time", clock)
     monkeypatch.setattr(qmail_remote, "Controls", lambda: CONTROLS)
     monkeypatch.setattr(routes, "find", lambda *_: ROUTE)
