@@ -98,14 +98,22 @@ def send(argv: list[bytes], reports: bytearray) -> None:
     for server in servers_for(route):
         if time.monotonic() > deadline:
             break
-        connection = connect(server, route.port, controls)
-        if connection is None:
-            continue
-        session = client.ClientSession(controls.helo, on_the_wire(sender), recipients)
-        try:
-            last, is_elsewhere = converse(session, connection, server, reports)
-        finally:
-            connection.close()
+        is_elsewhere = True
+        # Once with EHLO, and with HELO if the server hangs up on that (RFC 5321 3.2).
+        for is_extended in (True, False):
+            connection = connect(server, route.port, controls)
+            if connection is None:
+                break
+            session = client.ClientSession(
+                *(controls.helo, on_the_wire(sender), recipients),
+                is_extended=is_extended,
+            )
+            try:
+                last, is_elsewhere = converse(session, connection, server, reports)
+            finally:
+                connection.close()
+            if not session.wants_helo:
+                break
         if not is_elsewhere:
             break
     reports += last

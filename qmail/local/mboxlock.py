@@ -27,10 +27,14 @@ _ROUNDS: Final = 10
 _PAUSE_SECONDS: Final = 0.02
 _LIMIT_SECONDS: Final = 60
 """Of rounds in vain. More than the 30 of a delivery, which then is a deferral."""
+_DOUBT_SECONDS: Final = 10
+"""The same, where nobody knows whether the kinds are one."""
 _TAKEN: Final = frozenset((errno.EAGAIN, errno.EACCES))
 _MOUNTS: Final = b"/proc/self/mountinfo"
 _NETWORK: Final = frozenset((b"nfs", b"nfs4", b"cifs", b"smb3", b"smbfs", b"9p"))
 """Where the client makes of a flock one of fcntl's: flock(2), of NFS and SMB."""
+_PERHAPS: Final = b"fuse"
+"""Where a program decides; the names go on after a dot."""
 # struct flock: type, whence, start, length (0: to the end), pid (0, or the kernel
 # refuses).
 _WHOLE: Final = struct.pack("hhqqi", fcntl.F_WRLCK, 0, 0, 0, 0)
@@ -45,14 +49,18 @@ def lock_mailbox(fd: int) -> None:
     file, not when the process closes another descriptor of the same file (F_OFD_SETLK).
     """
     rounds = 0
-    deadline = time.monotonic() + _LIMIT_SECONDS
+    are_one: bool | None = False
+    began = time.monotonic()
     while not _lock_both(fd):
         rounds += 1
-        if rounds == _ROUNDS and _are_one(fd):
+        if rounds == _ROUNDS:
+            are_one = _are_one(fd)
+        seconds = time.monotonic() - began
+        if are_one or (are_one is None and seconds > _DOUBT_SECONDS):
             # The second may never be had beside the first, and need not be.
             locks.lock_ex(fd)
             return
-        if time.monotonic() > deadline:
+        if seconds > _LIMIT_SECONDS:
             raise BlockingIOError(errno.EAGAIN, "the mailbox is locked")
         # Each waits for another time, or the same would meet in the next round.
         time.sleep(_PAUSE_SECONDS * posix.urandom(1)[0] / 256)
@@ -86,8 +94,10 @@ def _lock_records(fd: int, command: int) -> bool:
     return True
 
 
-def _are_one(fd: int) -> bool:
+def _are_one(fd: int) -> bool | None:
     """Whether the two kinds are one there: the file system is one of a network.
+
+    None: it cannot be known.
 
     To try it on the file itself would tell nothing while others lock it, too.
     """
@@ -97,12 +107,15 @@ def _are_one(fd: int) -> bool:
     try:
         mounts = read_file(_MOUNTS)
     except OSError:
-        return False
+        return None
     device = posix.fstat(fd).st_dev
     number = b"%d:%d" % (posix.major(device), posix.minor(device))
     for line in mounts.split(b"\n"):
         # proc_pid_mountinfo(5): id, parent, major:minor ... - type, source, options.
         mount, _, system = line.partition(b" - ")
         if mount.split(b" ")[2:3] == [number]:
-            return system.partition(b" ")[0] in _NETWORK
-    return False
+            kind = system.partition(b" ")[0]
+            if kind.partition(b".")[0] == _PERHAPS:
+                return None
+            return kind in _NETWORK
+    return None

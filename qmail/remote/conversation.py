@@ -53,7 +53,7 @@ class Conversation:
                 event = self._next_event()
             except transport.Dropped as dropped:
                 self.is_silent = dropped.timed_out and not self._session.is_greeted
-                event = self._session.dropped()
+                event = self._session.dropped(hung_up=not dropped.timed_out)
             if event.outcome is None:
                 continue
             text = report.of(event.outcome, self._partner)

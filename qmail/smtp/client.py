@@ -20,6 +20,7 @@ Rule 3. Another server may be asked (``Outcome.is_elsewhere``, RFC 5321 5.1) aft
     EXTENDED   250                           MEASURE or MAIL sent
                421                           DONE
                any other                     HELO sent
+               (it hangs up)                 DONE, and ``wants_helo``
     HELLO      250                           MAIL sent
     SENDER     under 400                     the first RCPT sent
     RECIPIENTS any, until none is left       DATA sent, or DONE if none was taken
@@ -149,6 +150,7 @@ class ClientSession:
         "_eof",
         "_events",
         "_extensions",
+        "_hello",
         "_helo",
         "_next",
         "_recipients",
@@ -156,10 +158,22 @@ class ClientSession:
         "_sender",
         "_state",
         "_taken",
+        "wants_helo",
     )
 
-    def __init__(self, helo: bytes, sender: bytes, recipients: list[bytes]) -> None:
+    def __init__(
+        self,
+        helo: bytes,
+        sender: bytes,
+        recipients: list[bytes],
+        *,
+        is_extended: bool = True,
+    ) -> None:
+        """Without ``is_extended`` EHLO is not tried."""
         self._helo = helo
+        self._hello = _EXTENDED if is_extended else _HELLO
+        self.wants_helo = False
+        """True once the server has hung up on EHLO: a session without it may do."""
         self._sender = sender
         self._recipients = recipients
         self._next = 0
@@ -189,7 +203,7 @@ class ClientSession:
             try:
                 reply = self._replies.next_reply()
             except ReplyTooLong:
-                return self.dropped()
+                return self.dropped(hung_up=False)
             if reply is not None:
                 self._advance(reply)
             elif self._eof:
@@ -231,8 +245,9 @@ class ClientSession:
         self._expect_body()
         self._state = _BROKEN
 
-    def dropped(self) -> Event:
-        """The connection is gone: what that means for the message."""
+    def dropped(self, *, hung_up: bool = True) -> Event:
+        """The connection is gone, ended by the server or not: what that means."""
+        self.wants_helo = hung_up and self._state == _EXTENDED
         perhaps = b"Possible duplicate! " if self._state == _MESSAGE else b""
         # At most the first RCPT has been sent, and it has no answer.
         is_elsewhere = self._state <= _RECIPIENTS and self._next <= 1
@@ -263,7 +278,8 @@ class ClientSession:
         """A reply to the connection, to EHLO or to HELO."""
         if self._state == _GREETING:
             if reply.code == 220:
-                self._send(b"EHLO %b\r\n" % self._helo, _EXTENDED)
+                verb = b"EHLO" if self._hello == _EXTENDED else b"HELO"
+                self._send(b"%b %b\r\n" % (verb, self._helo), self._hello)
             else:
                 self._unusable(b"greeting failed", reply)
         elif reply.code == 250:
@@ -275,8 +291,6 @@ class ClientSession:
             else:
                 self._mail(b"")
         elif self._state == _EXTENDED and reply.code != CLOSING:
-            # As Postfix does. A server that hangs up instead is not called again:
-            # since RFC 2821 it has to understand EHLO, so it has another reason.
             self._send(b"HELO %b\r\n" % self._helo, _HELLO)
         else:
             self._unusable(b"my name was rejected", reply)

@@ -17,6 +17,7 @@ from pytools.base import runtime
 from qmail.commands import qmail_remote
 from qmail.control import ipme
 from tests.support.smtphome import Home
+from tests.support.smtpservers import Scripted
 from tests.support.until import until
 
 ARGUMENTS = ("host.example", "s@a.example", "r@b.example")
@@ -110,6 +111,58 @@ def test_remote_addresses_are_quoted(home: Home) -> None:
     assert b'MAIL FROM:<"a b"@c>\r\nRCPT TO:<"q\\""@d>\r\nRCPT TO:<no at>' in heard
 
 
+def test_remote_server_that_hangs_up_on_ehlo_is_called_again_with_helo(
+    home: Home,
+) -> None:
+    calls: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+        route(home, listener.getsockname()[1])
+
+        def serve() -> None:
+            while not calls or not calls[-1].endswith(b"QUIT\r\n"):
+                peer, _ = listener.accept()
+                peer.settimeout(20)
+                calls.append(b"")
+                with peer, peer.makefile("rb") as lines:
+                    peer.sendall(b"220 hi\r\n")
+                    for line in lines:
+                        calls[-1] += line
+                        if line.startswith(b"EHLO"):
+                            break
+                        if line == b"DATA\r\n":
+                            peer.sendall(b"354 go on\r\n")
+                        elif line[:4] in {b"HELO", b"MAIL", b"RCPT", b".\r\n"}:
+                            peer.sendall(b"250 ok\r\n")
+
+        server = threading.Thread(target=serve, daemon=True)
+        server.start()
+        reports = home.remote(*ARGUMENTS, message=MESSAGE)
+        server.join(20)
+        assert not server.is_alive()
+    assert [report[:1] for report in reports] == [b"r", b"K"]
+    assert [call.split(b"\r\n")[0] for call in calls] == [
+        b"EHLO me.example",
+        b"HELO me.example",
+    ]
+
+
+@pytest.mark.parametrize("silent_at", ["EHLO", "HELO"])
+def test_remote_no_server_is_called_a_third_time(home: Home, silent_at: str) -> None:
+    """One that hangs up on both; one that says nothing to EHLO is called once."""
+    home.control(timeoutremote=b"3\n")
+    replies: list[bytes | None] = [b"220 hi"]
+    server = Scripted(replies if silent_at == "HELO" else [*replies, None])
+    try:
+        route(home, server.port)
+        reports = home.remote(*ARGUMENTS, message=MESSAGE)
+    finally:
+        server.close()
+    assert [report[:1] for report in reports] == [b"Z"]
+    heard = [b"EHLO me.example\r\n", b"HELO me.example\r\n"]
+    assert server.connections == heard[: 2 if silent_at == "HELO" else 1]
+
+
 def test_remote_helohost_is_what_it_calls_itself(home: Home) -> None:
     home.control(helohost=b"other.example\n")
     _, heard = through(home, ALL_WELL)
@@ -144,7 +197,7 @@ def test_remote_connection_that_dies_is_temporary(
 
 
 def test_remote_silent_server_times_out(home: Home) -> None:
-    home.control(timeoutremote=b"1\n")
+    home.control(timeoutremote=b"3\n")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         route(home, listener.getsockname()[1])
         [report] = home.remote(*ARGUMENTS)

@@ -162,7 +162,16 @@ def test_lock_where_both_kinds_are_one_is_flock(
     assert not can_lock(box, "flock")
 
 
-@pytest.mark.parametrize("kind", ["ext4", "xfs", "tmpfs", ""])
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look at the clock takes a second."""
+    seconds = iter(range(10_000))
+    ticking = SimpleNamespace(monotonic=lambda: next(seconds), sleep=lambda _: None)
+    monkeypatch.setattr(mboxlock, "time", ticking)
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("kind", ["ext4", "xfs", "tmpfs", "fuseblk"])
 def test_lock_where_the_kinds_are_two_is_never_one_alone(
     box: Path,
     mine: int,
@@ -171,15 +180,30 @@ def test_lock_where_the_kinds_are_two_is_never_one_alone(
     kind: str,
 ) -> None:
     mounted(monkeypatch, box, kind)
-    if not kind:
-        monkeypatch.setattr(mboxlock, "_MOUNTS", os.fsencode(box.with_name("none")))
-    seconds = iter(range(10_000))
-    clock = SimpleNamespace(monotonic=lambda: next(seconds), sleep=lambda _: None)
-    monkeypatch.setattr(mboxlock, "time", clock)
     with pytest.raises(BlockingIOError):
         lock_mailbox(mine)
     assert len(refusals) > mboxlock._LIMIT_SECONDS
     assert can_lock(box, "flock")
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("kind", ["fuse.glusterfs", "fuse", "no /proc", "not listed"])
+def test_lock_where_nobody_knows_is_flock_after_a_while(
+    box: Path,
+    mine: int,
+    refusals: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    """Else a delivery would be put off until it bounces."""
+    mounted(monkeypatch, box, kind)
+    if kind == "no /proc":
+        monkeypatch.setattr(mboxlock, "_MOUNTS", os.fsencode(box.with_name("none")))
+    elif kind == "not listed":
+        monkeypatch.setattr(mboxlock, "_MOUNTS", b"/dev/null")
+    lock_mailbox(mine)
+    assert mboxlock._ROUNDS <= len(refusals) <= mboxlock._DOUBT_SECONDS + 2
+    assert not can_lock(box, "flock")
 
 
 def test_lock_where_there_is_no_fcntl_lock_is_flock(

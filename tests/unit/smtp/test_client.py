@@ -52,6 +52,11 @@ DIALOGUES: dict[str, tuple[bytes, bytes, bytes]] = {
         b"EHLO me\r\n",
         b"ZConnected to IP but connection died. (#4.4.2)\n\0",
     ),
+    "dies at HELO": (
+        b"220 hi\r\n500 what\r\n",
+        b"EHLO me\r\nHELO me\r\n",
+        b"ZConnected to IP but connection died. (#4.4.2)\n\0",
+    ),
     "600 is for now": (
         GREETED + b"600 no\r\n",
         b"EHLO me\r\nMAIL FROM:<s@a>\r\nQUIT\r\n",
