@@ -154,6 +154,25 @@ MISTAKES = {
         "sed -i /:allow,R.*:allow/d /etc/tcp.smtp; sed -i '/^# :/d' /etc/tcp.smtp;"
         " qmailctl cdb",
     ),
+    "relay set in run": Mistake(
+        "sed -i '2i RELAYCLIENT=\nexport RELAYCLIENT'"
+        " /var/qmail/supervise/qmail-smtpd/run; svc -t /service/qmail-smtpd",
+        {"relay-in-run"},
+        "sed -i /RELAYCLIENT/d /var/qmail/supervise/qmail-smtpd/run;"
+        " svc -t /service/qmail-smtpd",
+    ),
+    "SMTP without a word": Mistake(
+        "sed -i 's,/var/qmail/bin/qmail-smtpd,/bin/true,'"
+        " /var/qmail/supervise/qmail-smtpd/run; svc -t /service/qmail-smtpd",
+        {"smtpd-silent"},
+        mended_by="sed -i 's,/bin/true,/var/qmail/bin/qmail-smtpd,'"
+        " /var/qmail/supervise/qmail-smtpd/run; svc -t /service/qmail-smtpd",
+    ),
+    "bad route": Mistake(
+        f"echo 'example.com relay.example' > {CONTROL}/smtproutes",
+        {"smtproutes-bad"},
+        mended_by=f"rm {CONTROL}/smtproutes",
+    ),
     # Owners and modes.
     "queue directory of root's": Mistake(f"chown root {QUEUE}/mess/5", {"wrong-owner"}),
     "wrong group": Mistake(f"chgrp root {QUEUE}/lock/tcpto", {"wrong-group"}),
@@ -310,7 +329,9 @@ MISTAKES = {
 TOGETHER = (
     ("missing slash", "no concurrencyincoming", "no rcpthosts", "no cdb"),
     ("no defaultdelivery", "no number", "blank before a name", "unreadable cdb"),
-    ("comment", "empty locals", "old cdb", "no user"),
+    ("comment", "empty locals", "old cdb", "no user", "relay set in run"),
+    ("bad route",),
+    ("SMTP without a word",),
     (
         *("me without a domain", "CRLF", "unreadable control file"),
         *("no rules at all", "another svc"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from qmail.operator.doctor import (
     accounts,
+    answering,
     control,
     disk,
     dns,
@@ -29,12 +30,14 @@ LIMIT_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Check:
-    """``of_guide``: inst_check makes it, too."""
+    """``of_guide``: inst_check makes it, too. ``last_resort``: only if nothing is found,
+    for what it finds is what other findings lead to."""
 
     name: str
     function: Callable[[Machine], Iterator[Finding]]
     of_guide: bool = False
     needs_root: bool = False
+    last_resort: bool = False
 
 
 CHECKS = (
@@ -60,6 +63,7 @@ CHECKS = (
     Check("path", programs.check_path),
     Check("softlimit", programs.check_softlimit),
     Check("running", programs.check_running, needs_root=True),
+    Check("answer", answering.check_answer, needs_root=True, last_resort=True),
 )
 
 
@@ -82,6 +86,8 @@ def examine(
     for check in checks:
         if check.needs_root and not machine.is_root:
             report.for_root.append(check.name)
+            continue
+        if check.last_resort and report.findings:
             continue
         make(check, machine, report, limit_seconds)
     return report

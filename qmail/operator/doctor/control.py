@@ -231,6 +231,14 @@ def of_form(path: str, data: bytes) -> Iterator[Finding]:
                 f"{path} has blanks around its value",
                 amend(path, "s/^[[:blank:]]*//", "s/[[:blank:]]*$//"),
             )
+    if name == "smtproutes":
+        bad = next((line for line in lines if is_bad_route(line)), None)
+        if bad is not None:
+            yield Finding(
+                "smtproutes-bad",
+                f"{path} has the line {text(bad)}, which is no domain:relay:port",
+                edit(path),
+            )
     if name in DOMAINS:
         entries = [line.rstrip(b" \t") for line in lines if not line.startswith(b"#")]
         keys = [entry.partition(b":")[0] for entry in entries]
@@ -255,6 +263,18 @@ def of_form(path: str, data: bytes) -> Iterator[Finding]:
                     "s/^\\([^:[:blank:]]*\\)[[:blank:]][[:blank:]]*#.*/\\1/",
                 ),
             )
+
+
+def is_bad_route(line: bytes) -> bool:
+    """True without a colon, with a blank, or a port that is no number; routes.py."""
+    entry = line.rstrip(b" \t")
+    _, colon, relay = entry.partition(b":")
+    if not entry or entry.startswith(b"#"):
+        return False
+    bracket = relay.find(b"]") + 1 if relay.startswith(b"[") else 0
+    _, second, port = relay[bracket:].partition(b":")
+    has_blank = b" " in entry or b"\t" in entry
+    return not colon or has_blank or bool(second and not port.isdigit())
 
 
 def check_domains(machine: Machine) -> Iterator[Finding]:

@@ -45,6 +45,8 @@ CODES = {
     "control-comment": "Only in lists of lines is a # a comment; here it is the value.",
     "control-blank": "Programs take the blank for a part of the value.",
     "control-no-number": "Programs pass over what is no number, and take their own.",
+    "smtproutes-bad": "A line without a colon is passed over, a port that is no number "
+    "is 25, and a blank is a part of the name.",
     "control-not-reread": "The service still works with what it read at its start.",
     "log-missing": "multilog does not start without its directory, and then nothing is "
     "logged.",
@@ -61,6 +63,8 @@ CODES = {
     "service-loops": "It ends soon after each start; its log says why.",
     "queued-socket-missing": "Programs hand their mail over there; now each gets a "
     "temporary error.",
+    "smtpd-silent": "No mail comes in; nothing that was looked at tells why, so look at "
+    "what the service says.",
     "port-taken": "tcpserver cannot listen there, and mail goes to another program.",
     "other-mailer": "Two mail systems on a machine take mail from each other.",
     "ipv6-no-listener": "A host that tries an IPv6 address of this machine is refused, "
@@ -77,6 +81,8 @@ CODES = {
     "rules-cdb-broken": "tcpserver drops every connection that it cannot look up.",
     "rules-bad-line": "tcprules refuses all of the file for one bad line.",
     "relay-for-all": "This rule lets the whole world send mail through this server.",
+    "relay-in-run": "Anybody can send mail through this server to anybody, in its name; "
+    "the rules are where RELAYCLIENT is set for those who may.",
     "alias-missing": "Mail for this name has nowhere to go.",
     "alias-link": "The user alias may have made it; qmail-local reads what it leads to.",
     "alias-unreadable": "Mail for this name waits until the user alias can read it.",

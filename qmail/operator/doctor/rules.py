@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 
 from qmail.operator.doctor.findings import Finding
-from qmail.operator.doctor.machine import Machine, amend, quote
+from qmail.operator.doctor.machine import Machine, amend, edit, quote, read
 from qmail.operator.overview import open_regular
 
 POINTERS = 256
@@ -23,6 +23,9 @@ RELAY_FOR_ALL = re.compile(
 """A rule for everybody, or for everybody with a name."""
 ASK_SECONDS = 15.0
 """A million rules take some two seconds."""
+RELAY_IN_RUN = re.compile(rb"^(.*\s)?RELAYCLIENT=", re.MULTILINE)
+OWN_LINE = r"^[[:blank:]]*\(export[[:blank:]]*\)\{0,1\}RELAYCLIENT=[^[:blank:];]*$"
+"""A line that does nothing else."""
 REFUSES = b"unable to parse this line: "
 """How tcprules says it."""
 
@@ -47,6 +50,7 @@ def check_rules(machine: Machine) -> Iterator[Finding]:
         yield Finding("rules-cdb-old", f"{cdb} is older than {rules}", again)
     if os.path.exists(rules):
         yield from of_lines(machine)
+    yield from of_run(machine)
 
 
 def compile_command(machine: Machine) -> str:
@@ -94,6 +98,24 @@ def of_lines(machine: Machine) -> Iterator[Finding]:
             f"{path}, line {refused} is no rule",
             without(machine, refused),
         )
+
+
+def of_run(machine: Machine) -> Iterator[Finding]:
+    """A run script that lets everybody relay. OSError."""
+    service = f"{machine.places.service}/qmail-smtpd"
+    run = f"{machine.home}/supervise/qmail-smtpd/run"
+    if not os.path.isfile(run):
+        return
+    script = read(run)
+    for number, line in enumerate(script.split(b"\n"), 1):
+        if RELAY_IN_RUN.match(line) and not line.lstrip().startswith(b"#"):
+            yield Finding(
+                "relay-in-run",
+                f"{run}, line {number} sets RELAYCLIENT for everybody",
+                f"{amend(run, f'/{OWN_LINE}/s/^/# /')} && svc -t {quote(service)}"
+                if re.fullmatch(rb"\s*(export\s+)?RELAYCLIENT=[^\s;]*", line)
+                else edit(run),
+            )
 
 
 def without(machine: Machine, number: int) -> str:

@@ -458,3 +458,27 @@ def test_file_that_is_newer_than_its_service_is_found(
     assert scene.found(check_reread) == (expected if service else [])
     scene.unsupervised()
     assert scene.found(check_reread) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "is_found"),
+    [
+        ("example.com relay.example", True),
+        ("example.com", True),
+        ("example.com: relay.example", True),
+        ("example.com:relay.example:smtp", True),
+        ("example.com:[2001:db8::1]:", True),
+        ("example.com:", False),
+        (":relay.example", False),
+        (".example.com:[2001:db8::1]:26 \t", False),
+        ("example.com:192.0.2.1:26", False),
+        ("# example.com relay", False),
+        ("", False),
+    ],
+)
+def test_line_that_is_no_route_is_found(
+    scene: Scene, line: str, is_found: bool
+) -> None:
+    scene.put("var/qmail/control/smtproutes", f"a.example:b.example\n{line}\n")
+    expected = [("smtproutes-bad", f"{EDIT}{C}/smtproutes")]
+    assert scene.found(check_control) == is_found * expected

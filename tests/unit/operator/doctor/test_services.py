@@ -566,6 +566,36 @@ def test_relay_for_all(scene: Scene, rule: str, is_found: bool) -> None:
     assert scene.found(check_rules) == is_found * [("relay-for-all", expected)]
 
 
+OWN_LINE = (
+    "sed -i '/^[[:blank:]]*\\(export[[:blank:]]*\\)\\{0,1\\}RELAYCLIENT=[^[:blank:];]*$"
+    "/s/^/# /' /var/qmail/supervise/qmail-smtpd/run && svc -t /service/qmail-smtpd"
+)
+EDIT_RUN = "${EDITOR:-vi} /var/qmail/supervise/qmail-smtpd/run"
+
+
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        ("RELAYCLIENT=", OWN_LINE),
+        (' export RELAYCLIENT=""', OWN_LINE),
+        ("exec env RELAYCLIENT= tcpserver", EDIT_RUN),
+        ("RELAYCLIENT=; export RELAYCLIENT", EDIT_RUN),
+        ("# RELAYCLIENT=", None),
+        ("unset RELAYCLIENT", None),
+        ("MYRELAYCLIENT=", None),
+    ],
+)
+def test_relay_in_run(scene: Scene, line: str, remedy: str | None) -> None:
+    run = scene.home / "supervise/qmail-smtpd/run"
+    run.write_text(f"#!/bin/sh\n{line}\n{run.read_text()}")
+    expected = [("relay-in-run", remedy)] if remedy else []
+    assert scene.found(check_rules) == expected
+    if remedy == OWN_LINE:
+        here = remedy.partition(" && ")[0].replace("/var/", f"{scene.root}/var/")
+        subprocess.run(["sh", "-c", here], check=True, timeout=20)
+        assert scene.found(check_rules) == []
+
+
 def install_tcprules(scene: Scene) -> None:
     program = scene.root / "usr/local/bin/tcprules"
     program.write_bytes(launcher.render(b"tcprules", b"/var/qmail"))

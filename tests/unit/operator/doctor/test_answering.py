@@ -1,0 +1,125 @@
+"""The doctor on a port 25 that takes connections: is there a greeting?"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from qmail.operator.doctor import answering
+from qmail.operator.doctor.answering import check_answer, listening_address
+from qmail.operator.doctor.checks import Check, examine
+from qmail.operator.doctor.findings import Finding
+from qmail.operator.doctor.machine import Machine
+from tests.unit.operator.doctor.scene import Scene
+
+ALLOW, DENY = "echo allow connection", "echo deny connection"
+LOOPBACK = int.from_bytes(b"\x7f\0\0\1", sys.byteorder)
+
+
+@contextmanager
+def listening(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, words: bytes | None
+) -> Iterator[None]:
+    """Somebody listens, says that, and hangs up; None: he waits for the other to."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        monkeypatch.setattr(answering, "PORT", port)
+        scene.put("proc/net/tcp", f"heading\n0: {LOOPBACK:08X}:{port:04X} 0:0 0A 0:0\n")
+
+        def serve() -> None:
+            peer, _ = listener.accept()
+            with peer:
+                peer.sendall(words or b"")
+                if words is None:
+                    peer.recv(1)
+
+        server = threading.Thread(target=serve, daemon=True)
+        server.start()
+        yield
+        with socket.create_connection(("127.0.0.1", port)):
+            server.join(20)
+
+
+def rules(scene: Scene, script: str) -> None:
+    """What tcprulescheck is."""
+    scene.put("usr/local/bin/tcprulescheck", f"#!/bin/sh\n{script}\n", 0o755)
+
+
+@pytest.mark.parametrize(
+    ("words", "is_found"),
+    [(b"220 hi\r\n", False), (b"421 no\r\n", False), (b"", True), (None, True)],
+)
+def test_silence_is_found(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, words: bytes | None, is_found: bool
+) -> None:
+    monkeypatch.setattr(answering, "GREETING_SECONDS", 0.2 if words is None else 20)
+    rules(scene, ALLOW)
+    expected = [("smtpd-silent", "tail /var/log/qmail/smtpd/current")]
+    with listening(scene, monkeypatch, words):
+        assert scene.found(check_answer) == is_found * expected
+
+
+@pytest.mark.parametrize("script", [DENY, "exit 111"])
+def test_client_that_may_be_kept_out_is_none(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    rules(scene, f'[ "$TCPREMOTEIP" = 127.0.0.1 ] && {script}')
+    with listening(scene, monkeypatch, b""):
+        assert scene.found(check_answer) == []
+
+
+def test_without_tcprulescheck_nobody_asks(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listening(scene, monkeypatch, b""):
+        assert scene.found(check_answer) == []
+
+
+def test_nobody_listens_any_more(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules(scene, ALLOW)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    monkeypatch.setattr(answering, "PORT", port)
+    scene.put("proc/net/tcp", f"heading\n0: {LOOPBACK:08X}:{port:04X} 0:0 0A 0:0\n")
+    assert scene.found(check_answer) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "address", "expected"),
+    [
+        ("tcp", "00000000", "127.0.0.1"),
+        (
+            "tcp",
+            f"{int.from_bytes(bytes([192, 0, 2, 1]), sys.byteorder):08X}",
+            "192.0.2.1",
+        ),
+        ("tcp6", "0" * 32, "127.0.0.1"),
+        ("tcp6", f"{'0' * 16}FFFF0000{LOOPBACK:08X}", "127.0.0.1"),
+        ("tcp6", "0" * 24 + "01000000", None),
+    ],
+)
+def test_address_is_the_listener_s(
+    scene: Scene, table: str, address: str, expected: str | None
+) -> None:
+    scene.put("proc/net/tcp", "heading\n0: 00000000:0050 0:0 0A 0:0\n")
+    scene.put("proc/net/tcp6", "heading\n")
+    with open(scene.proc / "net" / table, "a") as file:
+        file.write(f"1: {address}:0019 0:0 01 0:0\n2: {address}:0019 0:0 0A 0:0\n")
+    assert listening_address(scene.machine) == expected
+
+
+def test_last_resort_is_left_when_something_is_found(scene: Scene) -> None:
+    def finds(machine: Machine) -> Iterator[Finding]:
+        yield Finding("me-missing", "x", "y")
+
+    def nothing(machine: Machine) -> Iterator[Finding]:
+        return iter(())
+
+    last = Check("last", finds, last_resort=True)
+    assert len(examine(scene.machine, (Check("a", nothing), last)).findings) == 1
+    assert len(examine(scene.machine, (Check("a", finds), last)).findings) == 1
