@@ -10,6 +10,7 @@ import threading
 import time
 from collections import defaultdict
 from pathlib import Path
+from typing import Self
 
 from tests.guide.server import HOST, GuideServer
 
@@ -84,7 +85,7 @@ class Load:
 
     ``given`` are the numbers begun, ``accepted`` those that got a 250. ``unsure`` are
     those whose session was lost between the final dot and the reply: they were sent
-    again, so may come twice.
+    again, so may come twice. At the end of a with statement it stops.
     """
 
     def __init__(
@@ -111,6 +112,12 @@ class Load:
         ]
         for thread in self._threads:
             thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def wait(self) -> None:
         """Wait until all are sent."""

@@ -86,6 +86,11 @@ NO_PYTHON = (
     " xargs sed -i --follow-symlinks '1s,^#![^ ]*,#!/usr/bin/python3.99,'"
 )
 
+NOTHING_BROKEN = (
+    "rm -r /usr/local/lib/pyqmail/*.broken; svc -t -w R -T 30 /service/*/log /service/*"
+)
+"""What runs has its libraries from there."""
+
 MISTAKES = {
     # The guide's own words.
     "missing slash": Mistake(
@@ -315,13 +320,13 @@ MISTAKES = {
     "runtime without its code": Mistake(
         f"rm -r {CODE}",
         {"runtime-missing"},
-        "rm -r /usr/local/lib/pyqmail/*.broken",
+        NOTHING_BROKEN,
         doctor=FROM_SOURCE,
     ),
     "runtime without a library": Mistake(
         f"rm -r {CODE}/dns",
         {"runtime-broken"},
-        "rm -r /usr/local/lib/pyqmail/*.broken",
+        NOTHING_BROKEN,
     ),
 }
 
@@ -329,8 +334,8 @@ MISTAKES = {
 TOGETHER = (
     ("missing slash", "no concurrencyincoming", "no rcpthosts", "no cdb"),
     ("no defaultdelivery", "no number", "blank before a name", "unreadable cdb"),
-    ("comment", "empty locals", "old cdb", "no user", "relay set in run"),
-    ("bad route",),
+    ("comment", "empty locals", "old cdb", "no user"),
+    ("relay set in run", "bad route"),
     ("SMTP without a word",),
     (
         *("me without a domain", "CRLF", "unreadable control file"),

@@ -75,8 +75,8 @@ def test_two_thousand_from_smtp_source_all_arrive_once(server: GuideServer) -> N
 def test_two_thousand_numbered_messages_arrive_each_exactly_once(
     server: GuideServer,
 ) -> None:
-    load = Load(server, MESSAGES)
-    load.wait()
+    with Load(server, MESSAGES) as load:
+        load.wait()
     assert load.troubles == []
     assert load.accepted == set(range(1, MESSAGES + 1))
     wait_for_empty_queue(server)
@@ -128,20 +128,22 @@ def twice(copies: Copies) -> dict[int, list[float]]:
 
 
 def test_kills_and_restarts_of_qmail_send_lose_nothing(server: GuideServer) -> None:
-    load = Load(server, MESSAGES, a_second=90)
-    kills = []
-    for _ in range(KILLS):
-        for signal in ("-k", "-t"):
-            before = server.pid_of("qmail-send")
-            server.until(lambda: count_new(server) or not load.is_running, "deliveries")
-            if signal == "-k":
-                kills.append(time.time())
-            server.run(f"svc {signal} /service/qmail-send")
-            server.until(
-                lambda pid=before: server.pid_of("qmail-send") not in (0, pid),  # type: ignore[misc]
-                "qmail-send again",
-            )
-    load.wait()
+    with Load(server, MESSAGES, a_second=90) as load:
+        kills = []
+        for _ in range(KILLS):
+            for signal in ("-k", "-t"):
+                before = server.pid_of("qmail-send")
+                server.until(
+                    lambda: count_new(server) or not load.is_running, "deliveries"
+                )
+                if signal == "-k":
+                    kills.append(time.time())
+                server.run(f"svc {signal} /service/qmail-send")
+                server.until(
+                    lambda pid=before: server.pid_of("qmail-send") not in (0, pid),  # type: ignore[misc]
+                    "qmail-send again",
+                )
+        load.wait()
     assert load.troubles == []
     server.until(
         lambda: not queue_files(server, "info local remote todo intd bounce"),

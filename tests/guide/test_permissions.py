@@ -81,17 +81,17 @@ def test_nothing_else_runs_as_root_than_in_the_original(server: GuideServer) -> 
 
 
 def test_under_load_nothing_else_runs_as_root(server: GuideServer) -> None:
-    load = Load(server, 100, sessions=5)
-    seen: set[str] = set()
-    while load.is_running:
-        found = processes(server)
-        lspawn = {pid for comm, _, pid, _ in found if comm == "qmail-lspawn"}
-        for comm, user, _, parent in found:
-            seen.add(comm)
-            if user == "root" and comm not in ROOT_PROCESSES:
-                assert comm in ROOT_FOR_A_MOMENT, comm
-                assert parent in lspawn, comm
-    load.wait()
+    with Load(server, 100, sessions=5) as load:
+        seen: set[str] = set()
+        while load.is_running:
+            found = processes(server)
+            lspawn = {pid for comm, _, pid, _ in found if comm == "qmail-lspawn"}
+            for comm, user, _, parent in found:
+                seen.add(comm)
+                if user == "root" and comm not in ROOT_PROCESSES:
+                    assert comm in ROOT_FOR_A_MOMENT, comm
+                    assert parent in lspawn, comm
+        load.wait()
     server.until(lambda: len(server.new_messages()) == 100, "the messages")
     assert "qmail-smtpd" in seen
 

@@ -5,9 +5,11 @@ In each test the session ends alone, no process is left at work, and the server 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
+import socket
 import time
 from collections.abc import Iterator
 
@@ -24,7 +26,10 @@ LOWER_LIMITS = (1_000_000, 300_000, 100_000, 10_000)
 
 
 def pour(talk: Talk, chunk: bytes, times: int, seconds: float = 60.0) -> bytes:
-    """Send a chunk again and again, taking replies; what came until the server ended."""
+    """Send a chunk again and again, taking replies; what came until the server ended.
+
+    After the last of them comes the end of the input.
+    """
     connection = talk.socket
     connection.setblocking(False)
     heard = bytearray()
@@ -49,6 +54,9 @@ def pour(talk: Talk, chunk: bytes, times: int, seconds: float = 60.0) -> bytes:
             except (ConnectionResetError, BrokenPipeError):
                 # It hears no more; what it has said may still be on the way.
                 pending, left = memoryview(b""), 0
+            if not left and not pending:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_WR)
     raise AssertionError(f"not over after {seconds} s: {bytes(heard[-200:])!r}")
 
 

@@ -87,37 +87,39 @@ def test_setup_under_load_lets_all_go_on_and_starts_the_new(
             b"Subject: old\r\nX-Number: 100001\r\n\r\nfirst half\r\n"
         )
 
-        load = Load(server, MESSAGES, sessions=5, a_second=30)
-        make_setup(server)
-        assert load.is_running
-        (new,) = runtimes(server) - {old}
-        assert {service: server.pid_of(service) for service in ALL} == pids
+        with Load(server, MESSAGES, sessions=5, a_second=30) as load:
+            make_setup(server)
+            assert load.is_running
+            (new,) = runtimes(server) - {old}
+            assert {service: server.pid_of(service) for service in ALL} == pids
 
-        # Whoever had begun goes on, as what it was.
-        assert session.say("second half\r\n.").startswith("250 ok ")
-        assert "newer" not in session.say("HELP")
-        session.close()
-        server.run(f"su slow -s /bin/sh -c 'echo > {home}/fifo'")
-        server.until(lambda: "did_0+0+1/" in server.log(), "its end")
+            # Whoever had begun goes on, as what it was.
+            assert session.say("second half\r\n.").startswith("250 ok ")
+            assert "newer" not in session.say("HELP")
+            session.close()
+            server.run(f"su slow -s /bin/sh -c 'echo > {home}/fifo'")
+            server.until(lambda: "did_0+0+1/" in server.log(), "its end")
 
-        # Whoever begins now is new, though its parent is not.
-        assert "newer" in help_text(server)
-        assert send_one(server).startswith("250 ok ")
-        server.run(
-            "su dave -c '/var/qmail/bin/qmail-inject dave'", stdin="Subject: x\n\ny\n"
-        )
-        server.until(lambda: ": success: did_newer_1+0+0/" in server.log(), "new ones")
-
-        for service in ALL:
-            assert runs_from(server, service) == {old}
-            server.restart(service)
-            server.until(
-                lambda s=service: runs_from(server, s) == {new},  # type: ignore[misc]
-                f"a new {service}",
+            # Whoever begins now is new, though its parent is not.
+            assert "newer" in help_text(server)
+            assert send_one(server).startswith("250 ok ")
+            server.run(
+                "su dave -c '/var/qmail/bin/qmail-inject dave'",
+                stdin="Subject: x\n\ny\n",
             )
-        server.wait_port()
-        assert load.is_running
-        load.stop()
+            server.until(
+                lambda: ": success: did_newer_1+0+0/" in server.log(), "new ones"
+            )
+
+            for service in ALL:
+                assert runs_from(server, service) == {old}
+                server.restart(service)
+                server.until(
+                    lambda s=service: runs_from(server, s) == {new},  # type: ignore[misc]
+                    f"a new {service}",
+                )
+            server.wait_port()
+            assert load.is_running
         server.until(lambda: not queue_files(server), "an empty queue", 60)
         copies = arrived(server)
         assert set(copies) == load.accepted | {100001}
