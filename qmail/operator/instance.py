@@ -16,7 +16,8 @@ import sys
 
 from qmail.operator import templates
 from qmail.operator.places import HOME, Owners, Places, SetupError
-from qmail.operator.setup import install, write_by_rename
+from qmail.operator.setup import install
+from qmail.operator.writing import write_by_rename
 
 HOST = "trial.example"
 SERVICES = ("qmail-queued", "qmail-send", "qmail-smtpd", "trial-sink")

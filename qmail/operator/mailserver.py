@@ -29,6 +29,7 @@ from qmail.operator import (
     templates,
 )
 from qmail.operator.places import Owners, Places, SetupError
+from qmail.operator.writing import write_by_rename
 
 SERVICES = ("qmail-send", "qmail-smtpd")
 PATIENCE_SECONDS = 30.0
@@ -89,7 +90,7 @@ class MailServer:
             return False
         print(f"Creating {path}...")
         data = text.encode(errors="surrogateescape")
-        setup.write_by_rename(path, data, mode, 0, 0)
+        write_by_rename(path, data, mode, 0, 0)
         return True
 
     def script(self, path: str, template: str) -> None:

@@ -8,18 +8,17 @@ the two, and before it each of the two needs neither users nor a qmail home.
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Iterator
 
-from pytools.process import launcher
-from qmail.operator import hier, instcheck, interpreter, runtime
+from qmail.operator import instcheck, interpreter, launchers, runtime
+from qmail.operator.launchers import Launcher
 from qmail.operator.places import HOME, Owners, Places, SetupError
-from qmail.operator.setup import link_by_rename, write_by_rename
+from qmail.operator.writing import link_unless_there
 
 UCSPI = "ucspi-tcp"
 DAEMONTOOLS = "daemontools"
-MODE = 0o755
+ROOT = Owners(trial=True, numbers=(0, 0))
 
 
 def main(argv: list[str]) -> int:
@@ -48,21 +47,15 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def programs(part: str, places: Places) -> list[str]:
-    """The paths of the launchers of a part."""
-    if part == UCSPI:
-        return [f"{places.local_bin}/{name}" for name in hier.ucspi_programs()]
-    return [f"{places.command}/{name}" for name in hier.daemontools_programs()]
+def programs(part: str, places: Places) -> list[Launcher]:
+    """The launchers of a part; all are root's."""
+    of_part = launchers.of_ucspi if part == UCSPI else launchers.of_daemontools
+    return list(of_part(places, ROOT))
 
 
 def links(part: str, places: Places) -> dict[str, str]:
     """The symbolic links of a part, and where they lead."""
-    if part == UCSPI:
-        return {}
-    return {
-        f"{places.local_bin}/{os.path.basename(path)}": path
-        for path in programs(part, places)
-    }
+    return {} if part == UCSPI else launchers.links_of_daemontools(places)
 
 
 def install(part: str, places: Places, wheels: str | None = None) -> str:
@@ -75,42 +68,17 @@ def install(part: str, places: Places, wheels: str | None = None) -> str:
         )
     python = interpreter.versioned(sys.executable)
     lib = runtime.build(places.runtimes, python, wheels)
-    for directory in (places.command, places.local_bin):
-        os.makedirs(directory, mode=MODE, exist_ok=True)
-    home = os.fsencode(places.home)
-    for path in programs(part, places):
-        name = os.fsencode(os.path.basename(path))
-        text = launcher.render(name, home, python=python, path=[lib])
-        if not is_installed(path, text):
-            write_by_rename(path, text, MODE, 0, 0)
-    for path, target in links(part, places).items():
-        link(target, path)
+    every = iter(programs(part, places))
+    launchers.install(every, links(part, places), places, python, lib)
     return lib
-
-
-def link(target: str, path: str) -> None:
-    """Make ``path`` a symbolic link to ``target``, unless it is."""
-    if not os.path.islink(path) or os.readlink(path) != target:
-        link_by_rename(target, path)
-
-
-def is_installed(path: str, text: bytes) -> bool:
-    """True if the file is there with that text, root's, and of the right mode."""
-    try:
-        with open(path, "rb") as file:
-            now = os.fstat(file.fileno())
-            rights = (now.st_uid, now.st_gid, stat.S_IMODE(now.st_mode))
-            return rights == (0, 0, MODE) and file.read(len(text) + 1) == text
-    except OSError:
-        return False
 
 
 def findings(part: str, places: Places) -> Iterator[str]:
     """What differs from what setup makes."""
-    root = Owners(trial=True, numbers=(0, 0))
-    paths = [*programs(part, places), *links(part, places)]
+    paths = [one.path for one in programs(part, places)]
+    paths += links(part, places)
     for path in paths:
-        yield from instcheck.of_program(path, root)
+        yield from instcheck.of_program(path, ROOT)
     yield from instcheck.of_launchers(paths)
 
 
@@ -127,7 +95,7 @@ def name_tree(tree: str, places: Places) -> None:
         (f"{parent}/{DAEMONTOOLS}", name),
     ):
         if os.path.islink(path) or not os.path.exists(path):
-            link(target, path)
+            link_unless_there(target, path)
 
 
 if __name__ == "__main__":

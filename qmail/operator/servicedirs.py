@@ -22,6 +22,7 @@ from pathlib import Path
 from qmail.operator import setup, templates
 from qmail.operator.places import Owners, Places
 from qmail.operator.runtime import SOURCE
+from qmail.operator.writing import write_by_rename
 
 TEMPLATES = SOURCE / "service-templates"
 QUESTION = re.compile(r"^([A-Z]+)=(?!`)(.*)$", re.MULTILINE)
@@ -186,7 +187,7 @@ def add(
             kept.append(path)
             continue
         data = text.encode(errors="surrogateescape")
-        setup.write_by_rename(path, data, 0o755, owners.uid("root"), owners.gid("root"))
+        write_by_rename(path, data, 0o755, owners.uid("root"), owners.gid("root"))
     log = Path(directory, "log/run").read_text(errors="surrogateescape").split()[-1]
     if log.startswith(places.var_log + "/"):
         setup.make_log_directory(log, owners)

@@ -11,12 +11,20 @@ import os
 import shutil
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
-from pytools.process import launcher
-from pytools.process.programs import OPERATOR
-from qmail.operator import hier, interpreter, ownership, runtime, takeover, templates
+from qmail.operator import (
+    hier,
+    interpreter,
+    launchers,
+    ownership,
+    runtime,
+    takeover,
+    templates,
+)
 from qmail.operator.places import Owners, Places, SetupError
+from qmail.operator.writing import write_by_rename
 
 SOURCE = runtime.SOURCE
 
@@ -74,56 +82,16 @@ def install(places: Places, owners: Owners, wheels: str | None = None) -> str:
     return lib
 
 
-def write_by_rename(path: str, data: bytes, mode: int, uid: int, gid: int) -> None:
-    """Give ``path`` that content at once; a running program keeps the old file."""
-    tmp = f"{path}.new"
-    if os.path.lexists(tmp):
-        os.unlink(tmp)
-    fd = os.open(tmp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with open(fd, "wb") as file:
-            # Not os.write: on a disk that is nearly full that may write a part.
-            file.write(data)
-            file.flush()
-            os.fchown(fd, uid, gid)
-            os.fchmod(fd, mode)
-            os.fsync(fd)
-        os.rename(tmp, path)
-    except BaseException:
-        os.unlink(tmp)
-        raise
-
-
 def install_launchers(places: Places, owners: Owners, python: str, lib: str) -> None:
     """Write every program's launcher: bin/ of the home, /command, /usr/local/bin."""
-    home = os.fsencode(places.home)
-
-    def text(program: str) -> bytes:
-        return launcher.render(program.encode(), home, python=python, path=[lib])
-
-    for entry in hier.program_files():
-        uid, gid = owners.uid(entry.owner), owners.gid(entry.group)
-        path = os.path.join(places.home, entry.path)
-        write_by_rename(path, text(entry.path[4:]), entry.mode, uid, gid)
-    root, group = owners.uid("root"), owners.gid("root")
-    for directory in (places.command, places.local_bin):
-        os.makedirs(directory, mode=0o755, exist_ok=True)
-    for name in hier.daemontools_programs():
-        path = os.path.join(places.command, name)
-        write_by_rename(path, text(name), 0o755, root, group)
-        link_by_rename(path, os.path.join(places.local_bin, name))
-    for name in (*hier.ucspi_programs(), *sorted(name.decode() for name in OPERATOR)):
-        path = os.path.join(places.local_bin, name)
-        write_by_rename(path, text(name), 0o755, root, group)
-
-
-def link_by_rename(target: str, path: str) -> None:
-    """Make ``path`` a symbolic link to ``target``, replacing what is there."""
-    tmp = f"{path}.new"
-    if os.path.lexists(tmp):
-        os.unlink(tmp)
-    os.symlink(target, tmp)
-    os.rename(tmp, path)
+    every = chain(
+        launchers.of_qmail(places, owners),
+        launchers.of_daemontools(places, owners),
+        launchers.of_ucspi(places, owners),
+        launchers.of_operator(places, owners),
+    )
+    links = launchers.links_of_daemontools(places)
+    launchers.install(every, links, places, python, lib)
 
 
 def install_boot_scripts(places: Places, owners: Owners) -> None:

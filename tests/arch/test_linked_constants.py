@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import errno
-import resource
 import signal
 import socket
 import tomllib
 
-from pytools.base import exits, limits, options, services, signals, tai
+from pytools.base import exits, limits, services, signals, tai
 from pytools.process import (
     chain,
     dnsnames,
@@ -20,7 +19,7 @@ from pytools.process import (
 )
 from qmail.control import tcpto
 from qmail.operator import hier, runtime
-from qmail.queue import client, layout
+from qmail.queue import layout
 from qmail.send import schedule
 from tests.conftest import CHECKOUT
 
@@ -103,14 +102,5 @@ def test_query_of_the_longest_name_fits_into_a_request() -> None:
     assert resolver_child.REQUEST_BYTES > 4 * 255 + 100
 
 
-def test_caller_waits_for_a_server_that_restarts() -> None:
-    assert client.PATIENCE_SECONDS > client._RETRY_SECONDS * 10
-
-
 def test_memory_reserve_leaves_something_of_the_guide_s_softlimit() -> None:
     assert limits.RESERVE < 5_000_000 // 4
-
-
-def test_largest_number_is_no_limit() -> None:
-    assert options.scan_ulong(b"9223372036854775807")[0] == 2**63 - 1
-    assert resource.RLIM_INFINITY in (-1, 2**64 - 1)

@@ -11,7 +11,8 @@ import pytest
 from qmail.operator import hier, ownership
 from qmail.operator.instcheck import of_entry
 from qmail.operator.places import Owners, SetupError
-from qmail.operator.setup import make_log_directory, write_by_rename
+from qmail.operator.setup import make_log_directory
+from qmail.operator.writing import write_by_rename
 
 OWNERS = Owners(trial=True, numbers=(os.getuid(), os.getgid()))
 LOCK = hier.Entry("lock", hier.FILE, "qmails", "qmail", 0o666, 4)
