@@ -18,6 +18,7 @@ from _socket import MSG_DONTWAIT, MSG_NOSIGNAL
 from pytools.base import locks, signals
 from pytools.process import child, title
 from qmail.queue import exitcodes, handoff, layout, wire, worker
+from qmail.queue.numbering import Numbers
 from qmail.queue.slots import Slots
 
 TYPE_CHECKING = False
@@ -56,6 +57,7 @@ class Server:
 
     __slots__ = (
         *("_config", "_epoll", "_idle", "_listener", "_lock", "_log", "_look_at"),
+        "_numbers",
         *("_paused_until", "_pipe", "_slots", "_stopping", "_tether", "_workers"),
     )
 
@@ -73,6 +75,7 @@ class Server:
         self._tether = tether
         self._log = log
         self._slots = Slots(config)
+        self._numbers = Numbers()
         self._workers: dict[int, Worker] = {}  # by the number of their channel
         self._idle: list[Worker] = []
         self._stopping = False
@@ -183,15 +186,15 @@ class Server:
             if not self._slots.take(uid):
                 _refuse(fd, pid)
                 return
-        if not self._hand_on(fd, uid, pid):
+        if not self._hand_on(fd, uid, self._numbers.take(pid)):
             self._slots.release(uid)
             _refuse(fd, pid)
 
-    def _hand_on(self, fd: int, uid: int, pid: int) -> bool:
+    def _hand_on(self, fd: int, uid: int, number: int) -> bool:
         while self._idle or self._hire():
             chosen = self._idle.pop()
             try:
-                handoff.send_job(chosen.channel, fd, uid, pid)
+                handoff.send_job(chosen.channel, fd, uid, number)
             except OSError:
                 # It has ended while it was idle; nothing is lost but the worker.
                 self._dismiss(chosen)

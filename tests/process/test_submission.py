@@ -18,6 +18,7 @@ from qmail.queue import client, exitcodes
 from qmail.queue.client import Call
 from qmail.queue.exitcodes import Refused, verdict
 from qmail.queue.inject import Submission
+from qmail.queue.numbering import PROCESSES_MAX
 from tests.conftest import cannot_run
 from tests.support.queuehome import (
     ALIAS,
@@ -83,6 +84,29 @@ def test_submission_qp_is_the_callers_pid(served: QueueHome) -> None:
     assert qp == pid
     (todo,) = served.files("todo").values()
     assert b"\0p%b\0F\0" % pid in todo
+
+
+def test_submission_further_messages_have_numbers_of_their_own(
+    served: QueueHome,
+) -> None:
+    def work() -> bytes:
+        numbers = [os.getpid()]
+        for _ in range(3):
+            submission = Submission()
+            submission.sender(b"")
+            assert submission.close() == b""
+            numbers.append(submission.qp)
+        return b" ".join(b"%d" % number for number in numbers)
+
+    pid, *numbers = child.in_child(work).split()
+    assert numbers[0] == pid
+    assert len({*numbers}) == 3
+    assert all(int(number) > PROCESSES_MAX for number in numbers[1:])
+    todo = b"".join(served.files("todo").values())
+    mess = b"".join(served.files("mess").values())
+    for number in numbers:
+        assert b"\0p%b\0F\0" % number in todo
+        assert b"(qmail %b invoked " % number in mess
 
 
 def test_submission_large_message_arrives_whole(served: QueueHome) -> None:
