@@ -164,16 +164,28 @@ def converse(connection: _socket.socket, request: tuple[bytes | bytearray, ...])
                 rest = rest[sent:]
         connection.send(request[-1])
     except OSError:
-        raise Later(exitcodes.COMMUNICATION_FAILED) from None
-    reply = client.Reply()
-    letter = b""
-    try:
-        while not letter:
-            letter = reply.receive(connection.recv(_CHUNK))
-    except (OSError, ProtocolError):
+        # COMPAT: the original does not look whether the server has said why.
+        letter = hear(connection, _socket.MSG_DONTWAIT)
+        if letter in (b"", client.QUEUED):
+            raise Later(exitcodes.COMMUNICATION_FAILED) from None
+    else:
+        letter = hear(connection)
+    if not letter:
         return exitcodes.COMMUNICATION_FAILED
     if letter == client.TEMPORARY:
         raise Later(exitcodes.REFUSED_TEMPORARILY)
     return (
         exitcodes.QUEUED if letter == client.QUEUED else exitcodes.REFUSED_PERMANENTLY
     )
+
+
+def hear(connection: _socket.socket, flags: int = 0) -> bytes:
+    """The letter of the server's answer; b"" if there is none."""
+    reply = client.Reply()
+    letter = b""
+    try:
+        while not letter:
+            letter = reply.receive(connection.recv(_CHUNK, flags))
+    except (OSError, ProtocolError):
+        return b""
+    return letter

@@ -134,6 +134,36 @@ def test_qmqpc_server_that_cannot_now_is_followed_by_the_next(
     assert first.got == second.got == [SENT]
 
 
+@pytest.mark.parametrize(
+    ("answer", "code", "is_asked"),
+    [
+        (b"3:Dno,", 31, False),
+        (b"3:Zno,", 0, True),
+        (b"3:Kno,", 0, True),
+        (b"3:", 0, True),
+        (b"", 0, True),
+    ],
+)
+def test_qmqpc_server_that_answers_before_the_end_is_heard(
+    home: Home, network: None, answer: bytes, code: int, is_asked: bool
+) -> None:
+    """It hangs up in the midst of the message; a K then cannot be true."""
+
+    def hasty(peer: socket.socket) -> None:
+        # All that is on the way is taken, or the kernel's RST would throw the answer
+        # away: the client waits while nothing is read.
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.sendall(answer)
+        peer.shutdown(socket.SHUT_RDWR)
+        while peer.recv(65536):
+            pass
+
+    second = Server()
+    with servers(hasty, second):
+        assert client(home, b"x" * 30_000_000) == code
+    assert bool(second.got) == is_asked
+
+
 def test_qmqpc_server_that_refuses_for_good_ends_it(home: Home, network: None) -> None:
     second = Server()
     with servers(Server(b"3:Dno,"), second):
