@@ -21,6 +21,8 @@ STEP_BYTES: Final = 8 << 10
 STEP_FILES: Final = 1
 _FREE_BYTES: Final = 32 << 20
 _FREE_INODES: Final = 4096
+_FREE_PART: Final = 4
+"""Of a small file system only one part in so many is kept free, or it never had mail."""
 
 # INVARIANT: when all writers have looked at the same moment and then each goes as far
 # as it may, half of the reserve is still there for what is accepted.
@@ -36,7 +38,7 @@ class Config:
         *("ordinary_slots", "per_reserved_uid", "per_uid"),
         *("overdue_seconds", "reserved_seconds", "seconds"),
         *("idle_seconds", "messages_per_worker", "spare_workers"),
-        *("free_bytes", "free_inodes"),
+        *("free_bytes", "free_inodes", "free_part"),
     )
 
     def __init__(self, home: bytes, ids: Ids) -> None:
@@ -62,6 +64,7 @@ class Config:
         # and bounces, and none of those may fail for a message that comes now.
         self.free_bytes = _FREE_BYTES
         self.free_inodes = _FREE_INODES
+        self.free_part = _FREE_PART
 
     def seconds_for(self, uid: int) -> int:
         """How long a caller may take, from its connection to the commit."""

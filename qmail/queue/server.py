@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _ACCEPT_AT_ONCE: Final = 64
 _THROTTLE_SECONDS: Final = 0.5
+_ROOM_SECONDS: Final = 60.0
 _STOPS: Final = (signals.SIGTERM, signals.SIGINT)
 _IGNORED: Final = (
     *(signals.SIGHUP, signals.SIGPIPE, signals.SIGALRM),
@@ -57,7 +58,7 @@ class Server:
 
     __slots__ = (
         *("_config", "_epoll", "_idle", "_listener", "_lock", "_log", "_look_at"),
-        "_numbers",
+        *("_numbers", "_room_at"),
         *("_paused_until", "_pipe", "_slots", "_stopping", "_tether", "_workers"),
     )
 
@@ -81,6 +82,7 @@ class Server:
         self._stopping = False
         self._paused_until = 0.0
         self._look_at = 0.0
+        self._room_at = 0.0
         self._pipe = signals.SelfPipe((*_STOPS, signals.SIGCHLD))
         for number in _IGNORED:
             signals.ignore(number)
@@ -177,6 +179,7 @@ class Server:
 
     def _admit(self, fd: int) -> None:
         uid, pid = handoff.credentials(fd)
+        self._look_for_room()
         if not self._idle:
             # Who became free since the last look has said so before its caller could
             # come again: hear it first, so that nobody is counted twice.
@@ -189,6 +192,14 @@ class Server:
         if not self._hand_on(fd, uid, self._numbers.take(pid)):
             self._slots.release(uid)
             _refuse(fd, pid)
+
+    def _look_for_room(self) -> None:
+        """Say, once a minute, why everybody is refused."""
+        now = time.monotonic()
+        if now >= self._room_at:
+            self._room_at = now + _ROOM_SECONDS
+            if worker.is_full(self._config, self._config.home + b"/queue"):
+                self._log.warn(b"hardly any room left in queue, refusing all messages")
 
     def _hand_on(self, fd: int, uid: int, number: int) -> bool:
         while self._idle or self._hire():

@@ -88,16 +88,18 @@ class Connection:
                 raise CallerGone
 
 
-def is_full(config: Config) -> bool:
+def is_full(config: Config, queue: bytes = b".") -> bool:
     """True while the queue's file system has hardly any room left."""
     try:
-        room = posix.statvfs(b".")
+        room = posix.statvfs(queue)
     except OSError:
         return False  # whatever is wrong shows at the first file
-    if room.f_bavail * room.f_frsize < config.free_bytes:
+    part = room.f_blocks // config.free_part * room.f_frsize
+    if room.f_bavail * room.f_frsize < min(config.free_bytes, part):
         return True
     # Some file systems have no such limit and say 0 of 0.
-    return room.f_files > 0 and room.f_favail < config.free_inodes
+    part = room.f_files // config.free_part
+    return room.f_favail < min(config.free_inodes, part)
 
 
 def take_message(

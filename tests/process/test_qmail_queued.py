@@ -9,6 +9,7 @@ import stat
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -158,11 +159,47 @@ def test_server_time_limit_is_52(home: QueueHome) -> None:
     assert answer.code == exitcodes.TIMEOUT
 
 
-def test_server_nearly_full_disk_is_53(home: QueueHome) -> None:
+def test_server_nearly_full_disk_is_53_and_said_once_a_minute(
+    home: QueueHome, capfd: pytest.CaptureFixture[str]
+) -> None:
     home.config.free_bytes = 1 << 62
+    home.config.free_part = 1
     home.start()
-    assert home.submit() == verdict(exitcodes.WRITE_ERROR)
+    for _ in range(3):
+        assert home.submit() == verdict(exitcodes.WRITE_ERROR)
     assert home.leftovers() == []
+    assert capfd.readouterr().err == (
+        "qmail-queued: warning: hardly any room left in queue, refusing all messages\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "free", "is_full"),
+    [
+        (1 << 40, 31 << 20, True),
+        (1 << 40, 32 << 20, False),
+        (600 << 10, 151 << 10, False),
+        (600 << 10, 149 << 10, True),
+    ],
+)
+def test_small_file_system_needs_less_room(
+    home: QueueHome,
+    monkeypatch: pytest.MonkeyPatch,
+    size: int,
+    free: int,
+    is_full: bool,
+) -> None:
+    def statvfs(path: bytes) -> SimpleNamespace:
+        return SimpleNamespace(
+            f_frsize=1024,
+            f_blocks=size >> 10,
+            f_bavail=free >> 10,
+            f_files=0,
+            f_favail=0,
+        )
+
+    monkeypatch.setattr("posix.statvfs", statvfs)
+    assert worker.is_full(home.config) == is_full
 
 
 @pytest.mark.parametrize(
@@ -175,7 +212,7 @@ def test_server_disk_that_fills_up_is_53(
 ) -> None:
     used: list[int] = []
 
-    def is_full(config: Config) -> bool:
+    def is_full(config: Config, queue: bytes = b".") -> bool:
         files = [*home.files("mess").values(), *home.files("intd").values()]
         used.append(sum(map(len, files)))
         assert used[-1] < 200000
