@@ -12,29 +12,27 @@ Order        all of a file is read before anything is done, the queue gets the m
 
 from __future__ import annotations
 
-import posix
-
-from pytools.base import fds, signals
+from pytools.base import signals
 from pytools.base.environment import environ
-from pytools.base.exits import Next, Strerr, complain
+from pytools.base.exits import Exit, Strerr, complain
 from pytools.base.options import BadOption, getopt
 from qmail.forwarding import passing
 from qmail.forwarding.dotforward import COMMAND, DIRECT, FORWARD, steps
 from qmail.forwarding.files import read_completion
+from qmail.forwarding.regular import read_regular
 from qmail.forwarding.source import Refused
+from qmail.local.feeding import READ, Trouble, feed
 from qmail.queue import onward
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import NoReturn
 
     from qmail.forwarding.addresses import Completion
     from qmail.forwarding.dotforward import Step
 
 ERRORS = Strerr(b"dot-forward")
 HANDLED = 99
-_FILE_TYPE, _REGULAR, _DIRECTORY = 0o170000, 0o100000, 0o040000
 
 
 def main(argv: list[bytes]) -> int:
@@ -64,21 +62,12 @@ def main(argv: list[bytes]) -> int:
 
 def _read(path: bytes) -> bytes | None:
     """The file, or None if there is none."""
-    verb = b"open "
     try:
-        fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
-        try:
-            mode = posix.fstat(fd).st_mode
-            # A FIFO would look empty, and be skipped; directories cannot be read.
-            if mode & _FILE_TYPE not in (_REGULAR, _DIRECTORY):
-                raise ERRORS.fatal(path, b" is no regular file")
-            verb = b"read "
-            return fds.read_all(fd)
-        finally:
-            posix.close(fd)
+        return read_regular(path, ERRORS)
     except FileNotFoundError:
         return None
     except OSError as error:
+        verb = b"read " if error.filename is None else b"open "
         raise ERRORS.fatal(b"unable to ", verb, path, error=error) from None
 
 
@@ -120,36 +109,14 @@ def _carry_out(found: list[Step]) -> set[bytes]:
 
 def _run(command: bytes) -> None:
     """Feed the message, with the lines that mail programs want before it."""
-    try:
-        read_end, write_end = fds.pipe()
-    except OSError as error:
-        raise ERRORS.fatal(b"unable to create pipe", error=error) from None
-    pid = passing.start(lambda: _become(command, read_end), ERRORS)
-    posix.close(read_end)
     head = b"".join(environ.get(n, b"") for n in (b"UFLINE", b"RPLINE", b"DTLINE"))
-    listening = _feed(write_end, head)
-    for block in onward.blocks(ERRORS):
-        listening = listening and _feed(write_end, block)
-    posix.close(write_end)
-    passing.finish(pid, b"", ERRORS)
-
-
-def _feed(write_end: int, data: bytes) -> bool:
-    """False: the command does not want the rest, which is its own affair."""
     try:
-        fds.write_all(write_end, data)
-    except OSError:
-        return False
-    return True
+        code = feed([b"/bin/sh", b"-c", command], head, _cannot_run)
+    except Trouble as trouble:
+        what = b"unable to read message" if trouble.what == READ else trouble.what
+        raise ERRORS.fatal(what, error=trouble.error) from None
+    passing.conclude(code, ERRORS)
 
 
-def _become(command: bytes, read_end: int) -> NoReturn:
-    try:
-        fds.arrange({0: read_end})
-    except OSError as error:
-        raise ERRORS.fatal(b"unable to set fd", error=error) from None
-    signals.set_default(signals.SIGPIPE)
-    raise Next(
-        [b"/bin/sh", b"-c", command],
-        on_error=lambda error: ERRORS.fatal(b"unable to run /bin/sh", error=error),
-    )
+def _cannot_run(error: OSError) -> Exit:
+    return ERRORS.fatal(b"unable to run /bin/sh", error=error)

@@ -10,15 +10,14 @@ Order        all of the table and its lists is read before anything is done, the
 
 from __future__ import annotations
 
-import posix
-
-from pytools.base import fds, signals
+from pytools.base import signals
 from pytools.base.cdb import Broken, Cdb
 from pytools.base.environment import environ
 from pytools.base.exits import USAGE, Exit, Next, Strerr, complain
 from pytools.base.options import BadOption, getopt
 from qmail.forwarding import passing
 from qmail.forwarding.expansion import Expansion
+from qmail.forwarding.regular import read_regular
 from qmail.forwarding.table import Malformed
 from qmail.queue import onward
 
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 ERRORS = Strerr(b"fastforward")
 UNKNOWN = b"Sorry, no mailbox here by that name. (#5.1.1)"
 PASS_ON = 99
-_WORLD_READABLE = 0o444
-_FILE_TYPE, _REGULAR, _DIRECTORY = 0o170000, 0o100000, 0o040000
 
 
 def main(argv: list[bytes]) -> int:
@@ -115,17 +112,7 @@ def _read_list(path: bytes) -> bytes:
     SECURITY: else its owner could have us read for him what he must not.
     """
     try:
-        fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
-        try:
-            mode = posix.fstat(fd).st_mode
-            # A FIFO would look empty, and the message be lost; directories say so.
-            if mode & _FILE_TYPE not in (_REGULAR, _DIRECTORY):
-                raise ERRORS.fatal(path, b" is no regular file")
-            if mode & _WORLD_READABLE != _WORLD_READABLE:
-                raise ERRORS.fatal(path, b" is not world-readable")
-            return fds.read_all(fd)
-        finally:
-            posix.close(fd)
+        return read_regular(path, ERRORS, world_readable=True)
     except OSError as error:
         raise _unreadable(path, error) from None
 

@@ -23,7 +23,7 @@ from qmail.inject.rewriting import Rewriter
 from qmail.mail.header import HeaderReader
 from qmail.mail.quoting import quote_address
 from qmail.mail.rfc822tokens import Unparsable
-from qmail.queue.inject import Submission
+from qmail.queue.inject import submit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,11 +70,12 @@ def main(argv: list[bytes]) -> int:
     if use_header:
         recipients += composer.header_recipients
 
-    body = _body(reader.body or b"", blocks)
+    read = reader.body or b""
     if options.printing:
-        _print(b"Return-Path: <%b>\n" % quote_address(sender) + header, body, strerr)
+        return_path = b"Return-Path: <%b>\n" % quote_address(sender)
+        _print(_message(return_path + header, read, blocks), strerr)
     else:
-        _queue(header, body, sender, recipients, strerr)
+        submit(_message(header, read, blocks), sender, recipients, strerr)
     return 0
 
 
@@ -183,8 +184,9 @@ def _blocks(strerr: Strerr) -> Iterator[bytes]:
         raise strerr.fatal(b"read error", error=error) from None
 
 
-def _body(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """The body; its last line gets the LF it may lack."""
+def _message(header: bytes, first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The message; the last line of the body gets the LF it may lack."""
+    yield header
     if first:
         yield first
     last = first
@@ -195,36 +197,9 @@ def _body(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
         yield b"\n"
 
 
-def _print(header: bytes, body: Iterator[bytes], strerr: Strerr) -> None:
+def _print(message: Iterator[bytes], strerr: Strerr) -> None:
     try:
-        write_all(1, header)
-        for block in body:
+        for block in message:
             write_all(1, block)
     except OSError as error:
         raise strerr.fatal(b"unable to write the message", error=error) from None
-
-
-def _queue(
-    header: bytes,
-    body: Iterator[bytes],
-    sender: bytes,
-    recipients: list[bytes],
-    strerr: Strerr,
-) -> None:
-    submission = Submission()
-    submission.put(header)
-    try:
-        for block in body:
-            submission.put(block)
-    except Exit:
-        submission.fail()
-        submission.sender(sender)
-        submission.close()
-        raise
-    submission.sender(sender)
-    for recipient in recipients:
-        submission.recipient(recipient)
-    verdict = submission.close()
-    if verdict:
-        code = 100 if verdict.startswith(b"D") else 111
-        raise Exit(code, b"qmail-inject: fatal: " + verdict[1:])

@@ -10,15 +10,13 @@ import posix
 
 from pytools.base.exits import TEMPORARY, USAGE, Exit
 from pytools.process import child
+from qmail.mail.delivering import FOR_GOOD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytools.base.exits import Strerr
-
-_FOR_GOOD = frozenset((64, 65, 70, 76, 77, 78, 100, 112))
-"""Exit codes of programs that will never take the message; 64 to 78 are sendmail's."""
 
 
 def start(body: Callable[[], int], errors: Strerr) -> int:
@@ -30,10 +28,7 @@ def start(body: Callable[[], int], errors: Strerr) -> int:
 
 
 def finish(pid: int, what: bytes, errors: Strerr) -> None:
-    """Wait for the program ``pid``; rewind the message for whoever comes next.
-
-    COMPAT: 99 is no success here as it is in a .qmail file, but try again.
-    """
+    """Wait for the program ``pid``, then ``conclude``."""
     try:
         status = child.wait_for(pid)
     except OSError as error:
@@ -41,9 +36,16 @@ def finish(pid: int, what: bytes, errors: Strerr) -> None:
         raise errors.fatal(b"wait failed", what, error=error) from None
     if not posix.WIFEXITED(status):
         raise errors.fatal(b"child crashed", what)
-    code = posix.WEXITSTATUS(status)
+    conclude(posix.WEXITSTATUS(status), errors)
+
+
+def conclude(code: int, errors: Strerr) -> None:
+    """Exit if the program did; rewind the message for whoever comes next.
+
+    COMPAT: 99 is no success here as it is in a .qmail file, but try again.
+    """
     if code:
-        raise Exit(USAGE if code in _FOR_GOOD else TEMPORARY)
+        raise Exit(USAGE if code in FOR_GOOD else TEMPORARY)
     try:
         posix.lseek(0, 0, 0)
     except OSError as error:

@@ -6,6 +6,8 @@ Format       dot-qmail(5).
 
 from __future__ import annotations
 
+from qmail.mail.delivering import FOR_GOOD
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final, Literal
@@ -108,11 +110,10 @@ def parse(text: bytes, forward_only: bool) -> list[Instruction]:
 # What a program's exit status means.
 DONE: Final = 0
 LAST: Final = 99
-_HARD = frozenset((100, 64, 65, 70, 76, 77, 78, 112))
 
 
 def program_verdict(status: int) -> int:
     """Read a program's exit status: DONE, LAST (done, and stop here), 100 or 111."""
     if status in (DONE, LAST):
         return status
-    return 100 if status in _HARD else 111
+    return 100 if status in FOR_GOOD else 111

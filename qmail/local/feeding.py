@@ -1,7 +1,8 @@
 """A message for a program: some lines first, then all of descriptor 0.
 
 Contract     ``feed`` gives the program's status; ``Trouble`` when there is none. What
-             the program does not read is no error: it knows what it needs.
+             the program does not read is no error, if the caller says no more: it knows
+             what it needs.
 Whole        a message that cannot be read to its end must not pass for a whole one, so
              the program is killed before it sees the end of its input.
 """
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 
 class Trouble(Exception):
-    """What could not be done (``READ`` is the message), and the system's reason."""
+    """What could not be done, and the system's reason.
+
+    ``READ``: the message could not be read; ``WRITE``: the program stopped reading it.
+    """
 
     def __init__(self, what: bytes, error: OSError | None = None) -> None:
         super().__init__(what, error)
@@ -30,14 +34,21 @@ class Trouble(Exception):
 
 
 READ = b"unable to read input"
+WRITE = b"unable to write to the program"
 
 
 def feed(
-    command: list[bytes], head: bytes, cannot_run: Callable[[OSError], Exit]
+    command: list[bytes],
+    head: bytes,
+    cannot_run: Callable[[OSError], Exit],
+    *,
+    spare: int | None = None,
 ) -> int:
     """Run the command with ``head`` and descriptor 0 as its input; its exit status.
 
-    ``cannot_run`` is called in the child, which then ends so.
+    ``cannot_run`` is called in the child, which then ends so. ``spare``: a command that
+    leaves more than so many bytes, at least 1, unread has failed; None: it may leave
+    all.
     """
 
     def body() -> NoReturn:
@@ -58,34 +69,46 @@ def feed(
     except OSError as error:
         raise Trouble(b"unable to fork", error) from None
     posix.close(read_end)
-    unread = _copy(head, write_end)
-    if unread is not None:
+    trouble = _copy(head, write_end, spare)
+    if trouble and trouble.what == READ:
         # COMPAT: the originals go on, and the program sends what there was of it.
-        posix.kill(pid, signals.SIGKILL)
+        _kill(pid)
     posix.close(write_end)
+    if trouble:
+        raise trouble
     status = _wait(pid)
-    if unread is not None:
-        raise Trouble(READ, unread)
     if status & 127:
         raise Trouble(b"child crashed")
     return status >> 8
 
 
-def _copy(head: bytes, write_end: int) -> OSError | None:
-    """Write all there is; the error if that could not be read."""
+def _copy(head: bytes, write_end: int, spare: int | None) -> Trouble | None:
+    """Write all there is; what went wrong, if it matters."""
+    block = fds.BLOCK if spare is None else spare
     pending = head
     while True:
         try:
-            chunk = posix.read(0, fds.BLOCK)
+            chunk = posix.read(0, block)
         except OSError as error:
-            return error
+            return Trouble(READ, error)
+        if chunk and len(pending) + len(chunk) <= block:
+            pending += chunk
+            continue
         try:
-            fds.write_all(write_end, pending + chunk)
-        except OSError:
-            return None
+            fds.write_all(write_end, pending)
+        except OSError as error:
+            return Trouble(WRITE, error) if chunk and spare is not None else None
         if not chunk:
             return None
-        pending = b""
+        pending = chunk
+
+
+def _kill(pid: int) -> None:
+    try:
+        posix.kill(pid, signals.SIGKILL)
+        child.wait_for(pid)
+    except (ProcessLookupError, ChildProcessError):
+        pass  # it has ended, and SIGCHLD is ignored
 
 
 def _wait(pid: int) -> int:

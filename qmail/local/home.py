@@ -11,6 +11,7 @@ import posix
 from pytools.base.exits import Exit, complain, is_temporary, reason
 from pytools.base.fds import read_all
 from qmail.local.dotqmail import candidates, owner_files
+from qmail.mail.delivering import LARGEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ _TYPE = 0o170000
 _WRITABLE = 0o002
 _STICKY = 0o1000
 _USER_EXECUTE = 0o100
-_MAX_FILE = 16 << 20
 _READ = posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC
 
 
@@ -102,8 +102,7 @@ def _open(name: bytes) -> tuple[int, bool] | None:
         return None
     if mode & _WRITABLE:
         raise Exit(SOFT, b"The .qmail file is writable by everybody. (#4.7.0)")
-    if now.st_size > _MAX_FILE:
-        # It is read whole; memory is shared by all deliveries.
+    if now.st_size > LARGEST:
         raise Exit(SOFT, b"The .qmail file is too big. (#4.3.0)")
     return fd, bool(mode & _USER_EXECUTE)
 

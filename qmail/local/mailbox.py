@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 DIRECTORIES: Final = (b"new", b"cur")
 TMP_SECONDS: Final = 129600
 """What nobody has looked at for so long in tmp/ is left over from a failed delivery."""
+_SECOND: Final = 1_000_000_000
+_STAMP, _SIZE = -20, -8  # where they begin in a record
 _FORMAT: Final = 0o170000
 _REGULAR: Final = 0o100000
 # How often messages are looked for that another reader moves all the time.
@@ -32,13 +34,14 @@ _READ: Final = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK
 
 
 class Message:
-    """One message: where it was last, and its size in the file."""
+    """One message: where it was last, its size in the file, the second it came."""
 
-    __slots__ = ("path", "size")
+    __slots__ = ("path", "size", "when")
 
-    def __init__(self, path: bytes, size: int) -> None:
+    def __init__(self, path: bytes, size: int, when: int) -> None:
         self.path = path
         self.size = size
+        self.when = when
 
     @property
     def name(self) -> bytes:
@@ -49,7 +52,7 @@ class Message:
 class Messages:
     """The messages of a scan. Each is one bytes object: a Maildir may hold many.
 
-    A record is a place (see ``_place``), then mtime and size in 8 bytes each.
+    A record is a place (see ``_place``), then mtime, in ns, and size.
     """
 
     __slots__ = ("_records",)
@@ -61,7 +64,9 @@ class Messages:
         return len(self._records)
 
     def __getitem__(self, number: int) -> Message:
-        return Message(_path(self._records[number][:-16]), self.size(number))
+        record = self._records[number]
+        when = _arrived(record) // _SECOND
+        return Message(_path(record[:_STAMP]), self.size(number), when)
 
     def __iter__(self) -> Iterator[Message]:
         return (self[number] for number in range(len(self)))
@@ -72,7 +77,7 @@ class Messages:
 
     def size(self, number: int) -> int:
         """``self[number].size``"""
-        return int.from_bytes(self._records[number][-8:], "big")
+        return int.from_bytes(self._records[number][_SIZE:], "big")
 
 
 def name_of(entry: bytes) -> bytes:
@@ -91,16 +96,24 @@ def clean_tmp(now: int) -> None:
             continue
 
 
-def scan(now: int) -> Messages:
-    """The messages that came before this second, oldest first. OSError.
+def scan(
+    now: int,
+    directories: tuple[bytes, ...] = DIRECTORIES,
+    *,
+    doubles: bool = False,
+) -> Messages:
+    """The messages that came before this second, oldest first.
 
     What comes within it is left for later: a message that comes after the scan must not
-    get a number below one that was there. COMPAT: of those of one second the name, which
-    begins with the time, decides; the original gives them in any order. What is no file
-    is no message.
+    get a number below one that was there. COMPAT: the original knows seconds only, and
+    gives the messages of one in any order; here the nanoseconds decide, then the name.
+    What is no file is no message: the original makes an empty one of a FIFO, and a
+    directory ends the program. ``doubles``: also those with the name of another, which
+    may be that one, moved during the scan. OSError with a directory that cannot be
+    listed.
     """
     records = []
-    for directory in DIRECTORIES:
+    for directory in directories:
         with posix.scandir(directory) as entries:
             for entry in entries:
                 if entry.name.startswith(b"."):
@@ -109,14 +122,15 @@ def scan(now: int) -> Messages:
                     status = entry.stat()
                 except OSError:
                     continue
-                when = int(status.st_mtime)
-                if status.st_mode & _FORMAT == _REGULAR and when < now:
+                arrived = status.st_mtime_ns
+                if status.st_mode & _FORMAT == _REGULAR and arrived // _SECOND < now:
                     place = _place(directory, entry.name)
-                    stamp = when.to_bytes(8, "big", signed=True)
+                    stamp = arrived.to_bytes(_SIZE - _STAMP, "big", signed=True)
                     records.append(place + stamp + status.st_size.to_bytes(8, "big"))
     records.sort()
-    _drop_doubles(records)
-    records.sort(key=_when)
+    if not doubles:
+        _drop_doubles(records)
+    records.sort(key=_arrived)
     return Messages(records)
 
 
@@ -134,8 +148,8 @@ def _drop_doubles(records: list[bytes]) -> None:
     del records[kept:]
 
 
-def _when(record: bytes) -> int:
-    return int.from_bytes(record[-16:-8], "big", signed=True)
+def _arrived(record: bytes) -> int:
+    return int.from_bytes(record[_STAMP:_SIZE], "big", signed=True)
 
 
 def _place(directory: bytes, entry: bytes) -> bytes:

@@ -20,10 +20,10 @@ from qmail.mail.dates import mbox_date
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from pytools.base.seams import Fs
-    from qmail.local.maildirlist import Message
+    from qmail.local.mailbox import Message
 
 BLOCK = 65536
 _RETURN_PATH = b"Return-Path: <"
@@ -66,7 +66,9 @@ def locked(mbox: bytes, lock: Callable[[int], None], fs: Fs = posix) -> int:
         fs.close(fd)
 
 
-def replace(mbox: bytes, tmp: bytes, messages: list[Message], fs: Fs = posix) -> None:
+def replace(
+    mbox: bytes, tmp: bytes, messages: Iterable[Message], fs: Fs = posix
+) -> None:
     """Give the locked ``mbox`` the messages at its end, by way of the file ``tmp``."""
     try:
         old = fs.open(mbox, _READ)
@@ -127,7 +129,9 @@ def _refuse_other_files(old: int, mbox: bytes, tmp: bytes, fs: Fs) -> None:
         raise Trouble(tmp + b" is no regular file")
 
 
-def remove(messages: list[Message], fs: Fs = posix) -> list[tuple[Message, OSError]]:
+def remove(
+    messages: Iterable[Message], fs: Fs = posix
+) -> list[tuple[Message, OSError]]:
     """Remove the messages, which are in the mbox; those that stay, and why."""
     left = []
     for message in messages:

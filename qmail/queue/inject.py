@@ -14,6 +14,7 @@ import posix
 
 from pytools.base import runtime
 from pytools.base.environment import environ
+from pytools.base.exits import TEMPORARY, USAGE, Exit
 from pytools.process import chain
 from qmail.queue import exitcodes
 from qmail.queue.client import Call
@@ -22,7 +23,10 @@ from qmail.queue.program import ProgramCall
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Final
+
+    from pytools.base.exits import Strerr
 
 _PROGRAM: Final = b"bin/qmail-queue"
 
@@ -93,6 +97,37 @@ class Submission:
             return exitcodes.verdict(refused.code)
         self.qp = answer.qp
         return exitcodes.verdict(answer.code, answer.text)
+
+
+def submit(
+    blocks: Iterable[bytes],
+    sender: bytes,
+    recipients: Iterable[bytes],
+    errors: Strerr,
+    *,
+    prefix: bytes = b"",
+) -> int:
+    """Queue the message of these blocks for a program; the queue's number for it.
+
+    An Exit that the blocks raise leaves nothing in the queue. One of ours, 100 for good
+    or 111 for now, has the queue's reason for a refusal after ``prefix``.
+    """
+    submission = Submission()
+    try:
+        for block in blocks:
+            submission.put(block)
+    except Exit:
+        submission.fail()
+        submission.close()
+        raise
+    submission.sender(sender)
+    for recipient in recipients:
+        submission.recipient(recipient)
+    verdict = submission.close()
+    if verdict:
+        code = USAGE if verdict.startswith(b"D") else TEMPORARY
+        raise errors.fatal(prefix, verdict[1:], code=code)
+    return submission.qp
 
 
 def _foreign_program() -> bytes | None:

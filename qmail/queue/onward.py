@@ -9,23 +9,13 @@ from __future__ import annotations
 import posix
 
 from pytools.base import fds
-from pytools.base.exits import TEMPORARY, USAGE, Exit
-from qmail.queue.inject import Submission
+from qmail.queue import inject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     from pytools.base.exits import Strerr
-
-
-def blocks(errors: Strerr) -> Iterable[bytes]:
-    """The message from where descriptor 0 stands."""
-    try:
-        while block := posix.read(0, fds.BLOCK):
-            yield block
-    except OSError as error:
-        raise errors.fatal(b"unable to read message", error=error) from None
 
 
 def submit(
@@ -40,20 +30,16 @@ def submit(
 
     ``prefix`` comes before the queue's reason for a refusal.
     """
-    submission = Submission()
-    submission.put(head)
+    return inject.submit(
+        _blocks(head, errors), sender, recipients, errors, prefix=prefix
+    )
+
+
+def _blocks(head: bytes, errors: Strerr) -> Iterator[bytes]:
+    """The head, and the message from where descriptor 0 stands."""
+    yield head
     try:
-        for block in blocks(errors):
-            submission.put(block)
-    except Exit:
-        submission.fail()
-        submission.close()
-        raise
-    submission.sender(sender)
-    for recipient in recipients:
-        submission.recipient(recipient)
-    verdict = submission.close()
-    if verdict:
-        code = USAGE if verdict.startswith(b"D") else TEMPORARY
-        raise errors.fatal(prefix, verdict[1:], code=code)
-    return submission.qp
+        while block := posix.read(0, fds.BLOCK):
+            yield block
+    except OSError as error:
+        raise errors.fatal(b"unable to read message", error=error) from None

@@ -61,11 +61,14 @@ BUDGET = {
     "envuidgid": "b.accounts",
     "fghack": "gc b.fds p.child",
     "fixcrio": """
-        gc select b.fds p.child pytools.ucspi pytools.ucspi.copying
-        pytools.ucspi.lineends
+        _socket gc select b.fds p.child pytools.ucspi pytools.ucspi.copying
+        pytools.ucspi.flow pytools.ucspi.lineends
     """,
     "pgrphack": "",
-    "recordio": "gc select b.fds p.child pytools.ucspi pytools.ucspi.copying",
+    "recordio": """
+        _socket gc select b.fds p.child pytools.ucspi pytools.ucspi.copying
+        pytools.ucspi.flow
+    """,
     "setlock": "b.fds b.locks b.options",
     "matchtest": "b.fds itertools pytools.multilog pytools.multilog.pattern",
     "tai64n": "b.fds b.tai pytools.multilog pytools.multilog.lines",
@@ -75,7 +78,7 @@ BUDGET = {
     "http@": ASKING,
     "mconnect": "pytools.ucspi pytools.ucspi.client_command",
     "mconnect-io": """
-        _socket select b.fds pytools.ucspi pytools.ucspi.lineends
+        _socket select b.fds pytools.ucspi pytools.ucspi.flow pytools.ucspi.lineends
         pytools.ucspi.relaying pytools.ucspi.showing
     """,
     "tcpcat": "pytools.ucspi pytools.ucspi.client_command",
@@ -90,9 +93,9 @@ BUDGET = {
     "tcprules": f"{CDB} {RULES} b.durable",
     "tcprulescheck": f"{CDB} {RULES}",
     "rblsmtpd": """
-        _socket b.fds b.ip b.netstring b.options gc p.child p.dnsanswers p.resolver
-        p.resolver_client p.resolver_parent pytools.ucspi pytools.ucspi.dnslists
-        pytools.ucspi.refusing resource select
+        _socket b.fds b.ip b.netstring b.options b.peer gc p.child p.dnsanswers
+        p.resolver p.resolver_client p.resolver_parent pytools.ucspi
+        pytools.ucspi.dnslists pytools.ucspi.refusing resource select
     """,
     "qmail-inject": f"""
         {SUBMIT} b.options q.control q.control.files q.control.maps
@@ -128,12 +131,13 @@ BUDGET = {
     "forward": f"{SUBMIT} q.queue.onward",
     "dot-forward": f"""
         {SUBMIT} {COMPILING} q.forwarding.dotforward q.forwarding.passing
-        q.queue.onward
+        q.forwarding.regular q.local q.local.feeding q.mail.delivering q.queue.onward
     """,
     "fastforward": f"""
         {SUBMIT} {CDB} b.options q.forwarding q.forwarding.expansion q.forwarding.lists
-        q.forwarding.addresses q.forwarding.passing q.forwarding.source
-        q.forwarding.table q.mail q.mail.rfc822tokens q.queue.onward
+        q.forwarding.addresses q.forwarding.passing q.forwarding.regular
+        q.forwarding.source q.forwarding.table q.mail q.mail.delivering
+        q.mail.rfc822tokens q.queue.onward
     """,
     "setforward": f"{COMPILING} {CDB} q.forwarding.table",
     "printforward": f"{COMPILING} q.forwarding.printing q.forwarding.table",
@@ -145,7 +149,7 @@ BUDGET = {
         {COMPILING} {CDB} q.forwarding.aliases q.forwarding.table
     """,
     "newinclude": f"{COMPILING} q.forwarding.lists q.forwarding.table",
-    "preline": "b.fds b.options gc p.child",
+    "preline": f"{FEEDS} b.options",
     "bouncesaying": ASKS,
     "except": ASKS,
     "condredirect": f"{SUBMIT} {ASKS} q.queue.onward",

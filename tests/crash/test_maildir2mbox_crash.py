@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from qmail.local import tombox
-from qmail.local.maildirlist import Message
+from qmail.local.mailbox import Message
 from tests.support.crashfs import CrashFs, PowerCut
 
 MBOX, TMP = b"mail/box", b"mail/box.tmp"
@@ -18,7 +18,9 @@ MAIL = {
     b"cur/2:2,S": b"Return-Path: <>\n\nno newline",
     b"new/3": b"",
 }
-MESSAGES = [Message(path, 1_000_000 + n) for n, path in enumerate(MAIL)]
+MESSAGES = [
+    Message(path, len(MAIL[path]), 1_000_000 + n) for n, path in enumerate(MAIL)
+]
 WHOLE = (
     b"From s-t@u Mon Jan 12 13:46:40 1970\n"
     b"Return-Path: <s t@u>\nSubject: 1\n\n>From here\n\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytools.process import launcher
+from qmail.mail.delivering import LARGEST
 from tests.support.forked import Forked
 
 TABLE = b"l@h: ./l.bin; p@h: |touch\\ ran;"
@@ -19,7 +20,7 @@ def run(tmp_path: Path) -> Forked:
     (tmp_path / "control").mkdir()
     (tmp_path / "control/me").write_text("me.example\n")
     (tmp_path / "bin").mkdir()
-    for name in (b"fastforward", b"dot-forward"):
+    for name in (b"fastforward", b"dot-forward", b"preline"):
         file = tmp_path / "bin" / os.fsdecode(name)
         file.write_bytes(launcher.render(name, os.fsencode(tmp_path)))
         file.chmod(0o755)
@@ -33,6 +34,7 @@ def run(tmp_path: Path) -> Forked:
     [
         ("fastforward t.cdb", b"fastforward: fatal: wait failed in |touch ran"),
         ("dot-forward .forward", b"dot-forward: fatal: wait failed"),
+        ("preline touch ran", b"preline: fatal: wait failed"),
     ],
 )
 def test_ignored_sigchld_is_told_not_traced(
@@ -41,7 +43,8 @@ def test_ignored_sigchld_is_told_not_traced(
     (tmp_path / ".forward").write_text('"|touch ran"\n')
     (tmp_path / "none").mkdir()
     words = ["envdir", "none", "env", "--ignore-signal=CHLD", *f"bin/{line}".split()]
-    done = run(*words, data=b"x\n\n", env=ENV)
+    lines = {"UFLINE": "F\n", "RPLINE": "R\n", "DTLINE": "D\n"}
+    done = run(*words, data=b"x\n\n", env=ENV | lines)
     assert done.said == (111, b"", said + b": no child processes\n")
     assert (tmp_path / "ran").exists()
 
@@ -60,6 +63,24 @@ def test_fifo_is_no_empty_file(
     os.mkfifo(tmp_path / name, 0o644)
     done = run(*words, data=b"x\n\n", env={**ENV, "RECIPIENT": "l@h"})
     line = f"{words[0]}: fatal: {name} is no regular file\n"
+    assert done.said == (111, b"", line.encode())
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["fastforward", "t.cdb"], "./l.bin"),
+        (["fastforward", "-n", "t.cdb"], "./l.bin"),
+        (["dot-forward", ".forward", "other"], ".forward"),
+    ],
+)
+def test_file_without_bounds_is_not_read_into_memory(
+    run: Forked, tmp_path: Path, words: list[str], name: str
+) -> None:
+    (tmp_path / name).touch(0o644)
+    os.truncate(tmp_path / name, LARGEST + 1)
+    done = run(*words, data=b"x\n\n", env={**ENV, "RECIPIENT": "l@h"})
+    line = f"{words[0]}: fatal: {name} is too big\n"
     assert done.said == (111, b"", line.encode())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import poplib
 import re
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -360,3 +361,43 @@ def test_end_without_a_word_does_not_wait_for_a_peer_that_reads_no_more(
             assert process.wait(10) == 1
         finally:
             process.kill()
+
+
+WITH_ALARMS = """
+import os, signal, sys
+signal.signal(signal.SIGALRM, signal.SIG_IGN)
+from pytools.base import peer
+from pytools.process import child
+from qmail.commands import qmail_popup
+from qmail.pop3 import login
+peer.GRACE_SECONDS = qmail_popup.TIMEOUT_SECONDS = 1
+"""
+
+
+def test_popup_that_spins_is_ended_by_a_signal(popup: list[str]) -> None:
+    """As an interpreter without memory may; SIGALRM does it, whatever was inherited."""
+    script = (
+        f"{WITH_ALARMS}"
+        "def spin(self, data):\n"
+        "    while True: pass\n"
+        "login.Session.receive = spin\n"
+        "qmail_popup.main([b'qmail-popup', b'h.example', b'true'])\n"
+    )
+    done = run([popup[0], "-c", script], LOGIN)
+    assert done.returncode == -signal.SIGALRM
+
+
+def test_popup_waits_for_its_subprogram_without_an_alarm(popup: list[str]) -> None:
+    script = (
+        f"{WITH_ALARMS}"
+        "peer.GRACE_SECONDS = qmail_popup.TIMEOUT_SECONDS = 60\n"
+        "wait_for = child.wait_for\n"
+        "def look(pid):\n"
+        "    os.write(2, b'%d' % signal.alarm(0))\n"
+        "    return wait_for(pid)\n"
+        "child.wait_for = look\n"
+        "qmail_popup.main([b'qmail-popup', b'h.example', b'false'])\n"
+    )
+    done = run([popup[0], "-c", script], LOGIN)
+    assert done.stdout.endswith(b"\r\n+OK \r\n" + REFUSED)
+    assert done.stderr == b"0"

@@ -204,6 +204,8 @@ def test_maildirwatch_shows_new_mail_until_it_cannot(
     files(M__new__1="Subject: one\n\n", M__new__2="Subject: two\n\n")(tmp_path)
     os.utime(tmp_path / "M/new/2", (0, 0))
     os.utime(tmp_path / "M/new/1", (86400, 86400))
+    (tmp_path / "M/new/directory").mkdir()
+    os.utime(tmp_path / "M/new/directory", (0, 0))
     env = {"MAILDIR": "M"}
     file = tmp_path / "watch"
     file.write_bytes(launcher.render(b"maildirwatch", os.fsencode(tmp_path)))

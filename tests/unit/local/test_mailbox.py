@@ -33,12 +33,27 @@ def paths() -> list[bytes]:
 
 
 def test_messages_come_by_age_and_then_by_name(maildir: Path) -> None:
-    put(maildir, "cur/3:2,S", 2000, b"12345")
-    put(maildir, "new/2", 1000)
-    put(maildir, "cur/1:2,", 1000.9)
-    assert paths() == [b"cur/1:2,", b"new/2", b"cur/3:2,S"]
+    put(maildir, "cur/4:2,S", 2000.25, b"12345")
+    put(maildir, "new/3", 1000)
+    put(maildir, "cur/2:2,", 1000)
+    put(maildir, "cur/1:2,", 1000.5)
+    assert paths() == [b"cur/2:2,", b"new/3", b"cur/1:2,", b"cur/4:2,S"]
     last = mailbox.scan(NOW)[-1]
-    assert (last.name, last.size) == (b"3", 5)
+    assert (last.name, last.size, last.when) == (b"4", 5, 2000)
+
+
+def test_message_of_any_time_that_a_file_system_knows(maildir: Path) -> None:
+    path = put(maildir, "new/1")
+    for second in (-(2**62), -(2**31), NOW - 1, 2**62):
+        os.utime(path, ns=(0, second * 10**9))
+        known = os.stat(path).st_mtime_ns // 10**9
+        assert [m.when for m in mailbox.scan(2**62 + 1)] == [known]
+
+
+def test_one_directory_alone(maildir: Path) -> None:
+    put(maildir, "new/1")
+    put(maildir, "cur/2:2,")
+    assert [m.path for m in mailbox.scan(NOW, (b"new",))] == [b"new/1"]
 
 
 def test_what_is_no_message_yet_is_not_listed(maildir: Path) -> None:
@@ -56,6 +71,8 @@ def test_message_moved_during_the_scan_is_listed_once(maildir: Path) -> None:
     put(maildir, "new/1")
     put(maildir, "cur/1:2,S")
     assert paths() == [b"cur/1:2,S"]
+    both = [message.path for message in mailbox.scan(NOW, doubles=True)]
+    assert both == [b"cur/1:2,S", b"new/1"]
 
 
 def test_message_with_new_flags_is_found_and_removed(maildir: Path) -> None:
