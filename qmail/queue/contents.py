@@ -19,6 +19,10 @@ _HEADS: Final = {b"todo": b"upF", b"info": b"F", b"local": b"", b"remote": b""}
 _TAILS: Final = {b"todo": b"T", b"info": b"", b"local": b"TD", b"remote": b"TD"}
 """The letters of all the records after those."""
 
+NO_RECIPIENT: Final = "it has no recipient, and would be removed as done"
+"""Such a file is made with its first recipient; one whose recipients are all done (D)
+is as it should be."""
+
 KINDS: Final = frozenset(_HEADS)
 
 
@@ -40,4 +44,6 @@ def complaint(kind: bytes, chunks: Iterable[bytes]) -> str | None:
         return "it breaks off within a record"
     if count < len(head):
         return f"it has no {chr(head[count])} record"
+    if not count:
+        return NO_RECIPIENT
     return None

@@ -3,6 +3,9 @@
 Contract     inspect() gives one Finding for each thing that differs from what a healthy
              queue may hold (states.py, contents.py). Its `mend` says what repair.py can
              do about it; a NOTE is no fault but what qmail-clean will do anyway.
+Safety       of a message with a part that programs would take for no part, or for one
+             that is done, everything is LEFT. Mended half it could be whole enough to be
+             removed: mess and info alone are what a delivered message is at its end.
 At work      of a queue in use it is no snapshot. Who looks twice and keeps what was
              found both times has it right: no message stays between two states.
 Directories  and the files in lock/ are not looked at here but by qmail.operator.
@@ -13,6 +16,7 @@ from __future__ import annotations
 import posix
 
 from qmail.queue import contents, layout, states
+from qmail.queue.contents import NO_RECIPIENT
 from qmail.queue.survey import LOST, STAGE, Survey, is_file, proper
 
 TYPE_CHECKING = False
@@ -76,13 +80,21 @@ def inspect(fs: Fs, uids: dict[bytes, int], now: float) -> list[Finding]:
             found.append(Finding(kind, what, PRUNE))
     for n, path in survey.doubles:
         found.append(Finding(path, f"is a second file of message {n}", LEFT, n))
+    for n, paths in survey.blocks.items():
+        what = f"is no file, but stands where message {n} has one"
+        found += [Finding(path, what, LEFT, n) for path in paths]
     skipped = survey.in_transit()
     names = survey.names()
     for n, files in survey.messages.items():
         if n not in skipped:
-            found += _of_message(survey, n, files, now)
-            found += _of_owners(survey, files, uids)
-            found += _of_names(survey, files, names)
+            of_this = [
+                *_of_message(survey, n, files, now),
+                *_of_owners(survey, files, uids),
+                *_of_names(survey, files, names),
+            ]
+            if n in survey.blocks or any(f.what == NO_RECIPIENT for f in of_this):
+                of_this = [Finding(f.path, f.what, LEFT, n) for f in of_this]
+            found += of_this
     return sorted(found, key=Finding.key)
 
 
@@ -120,6 +132,9 @@ def is_old(found: StatResult, now: float) -> bool:
 def _of_message(
     survey: Survey, n: int, files: dict[bytes, bytes], now: float
 ) -> Iterator[Finding]:
+    if n in survey.blocks:
+        yield from _of_places(survey, n, files)
+        return
     if b"mess" not in files:
         for path in files.values():
             what = f"there is no mess/{layout.split(n)}/{n} that it would belong to"
@@ -151,7 +166,7 @@ def _of_message(
 
 
 def _of_places(survey: Survey, n: int, files: dict[bytes, bytes]) -> Iterator[Finding]:
-    inode = survey.inode(files[b"mess"])
+    inode = survey.inode(files[b"mess"]) if b"mess" in files else n
     if inode != n:
         what = f"is inode {inode}: the queue was copied, a new message may get number"
         yield Finding(files[b"mess"], f"{what} {n} too", MOVE, n)

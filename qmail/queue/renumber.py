@@ -59,9 +59,10 @@ def renumber(fs: RepairFs, findings: Iterable[Finding]) -> list[str]:
     doubled = {n for n, _ in survey.doubles}
     plan = {n: survey.messages[n] for n in wrong - doubled if n in survey.messages}
     plan = _without_shared(survey, plan)
-    for n in survey.staged:
-        if survey.is_guard(n):
-            plan[n] = survey.messages[n]
+    guards = {n for n in survey.staged if survey.is_guard(n)}
+    plan = _without_blocked(survey, plan, guards)
+    for n in guards:
+        plan[n] = survey.messages[n]
     if not plan and not survey.is_interrupted:
         return []
     _out(fs, plan, survey)
@@ -81,6 +82,25 @@ def _without_shared(
         for n, files in plan.items()
         if b"mess" in files and owners[survey.inode(files[b"mess"])] == [n]
     }
+
+
+def _without_blocked(
+    survey: Survey, plan: dict[int, dict[bytes, bytes]], guards: set[int]
+) -> dict[int, dict[bytes, bytes]]:
+    """Only those whose new number is free, or that of a message which gets another.
+
+    The others stay: out of their places, with no place to go to, nobody would see them.
+    """
+    taken = {*survey.messages, *survey.blocks} - guards
+    while True:
+        free = {
+            n: files
+            for n, files in plan.items()
+            if (m := survey.inode(files[b"mess"])) in plan or m not in taken
+        }
+        if len(free) == len(plan):
+            return free
+        plan = free
 
 
 def _out(fs: RepairFs, plan: dict[int, dict[bytes, bytes]], survey: Survey) -> None:
@@ -142,8 +162,9 @@ def _in(fs: RepairFs) -> list[str]:
 
 def _is_taken(survey: Survey, files: dict[bytes, bytes]) -> bool:
     """True if a place that the message is to go to holds another file."""
-    there = survey.messages.get(survey.inode(files[b"mess"]), {})
-    return any(
+    m = survey.inode(files[b"mess"])
+    there = survey.messages.get(m, {})
+    return m in survey.blocks or any(
         kind in there and survey.inode(there[kind]) != survey.inode(path)
         for kind, path in files.items()
     )

@@ -3,9 +3,10 @@
 Contract     nobody else works on the queue: qmail-send and qmail-queued do not run.
 Rule         nothing is deleted but empty directories. What belongs to no message, or to
              one that cannot be delivered because a part is missing, gets a name in
-             lost/; the rest stays. Where a directory is none, so that files may lie
-             unseen, no file is moved: it may not be what it seems; nor where lost/ or
-             renumber/ is none.
+             lost/. The rest stays, and with it every message of which a part is there
+             but no file, or empty: without that part it could look delivered. Where a
+             directory is none, so that files may lie unseen, no file is moved: it may
+             not be what it seems; nor where lost/ or renumber/ is none.
 Durability   in every step a file has its new name for good before it loses the old one,
              so a repair that was interrupted is just done again.
 """
@@ -57,10 +58,11 @@ def repair(fs: RepairFs, uids: dict[bytes, int], now: float) -> Iterator[Line]:
 
 def lose(fs: RepairFs, findings: Iterable[Finding]) -> Iterator[Line]:
     """Move files that cannot be explained into lost/."""
-    # What identifies a message goes last: until then it is found to be wrong again.
+    # The message itself goes first: without it the rest is found to be wrong again,
+    # while mess/N alone would be one being written, which a sweep removes.
     paths = sorted(
         (finding.path for finding in findings if finding.mend == LOSE),
-        key=lambda path: (path.startswith(b"mess/"), path),
+        key=lambda path: (not path.startswith(b"mess/"), path),
     )
     if not paths:
         return

@@ -33,6 +33,8 @@ class Survey:
         self.messages: dict[int, dict[bytes, bytes]] = {}
         self.doubles: list[tuple[int, bytes]] = []
         self.strays: list[bytes] = []
+        # Things that are no files either, but stand where a message has one, by number.
+        self.blocks: dict[int, list[bytes]] = {}
         # Directories that a queue of another split has.
         self.extra: list[bytes] = []
         # What should be a directory and is none, so that files may lie unseen.
@@ -42,6 +44,7 @@ class Survey:
         for kind in states.FILES:
             for path in self._paths(kind):
                 self._enter(kind, path)
+        self._find_blocks()
         # The same of the two that a repair makes for itself.
         self.unfit = [name for name in (LOST, STAGE) if self._is_closed(name)]
         here = self.names_in(b".")
@@ -106,6 +109,30 @@ class Survey:
             files[kind] = path
         else:
             self.doubles.append((n, path))
+
+    def _find_blocks(self) -> None:
+        """What has the name of a message's file, wherever it lies, but is no file."""
+        # An empty directory todo/N may be one of another split, or where todo/N was.
+        unsplit = [
+            path
+            for path in self.extra
+            if path.partition(b"/")[0] not in layout.SPLIT_KINDS
+        ]
+        found: dict[int, list[bytes]] = {}
+        for path in (*self.strays, *unsplit):
+            name = path.rpartition(b"/")[2]
+            n = layout.number(name)
+            if n is not None and name == b"%d" % n and path not in self.closed:
+                found.setdefault(n, []).append(path)
+        for n, paths in found.items():
+            is_message = b"mess" in self.messages.get(n, {}) or any(
+                path.startswith(b"mess/") for path in paths
+            )
+            if is_message:
+                self.blocks[n] = paths
+        blocks = {path for paths in self.blocks.values() for path in paths}
+        self.strays = [path for path in self.strays if path not in blocks]
+        self.extra = [path for path in self.extra if path not in blocks]
 
     def inode(self, path: bytes) -> int:
         return self.stats[path].st_ino

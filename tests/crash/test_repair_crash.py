@@ -206,3 +206,37 @@ def test_repair_that_fails_is_done_again(point: int) -> None:
     mend(fs)
     assert trouble_after_repair(fs) == []
     assert fs.opened == {}
+
+
+def without_sender() -> RepairCrashFs:
+    """A message in no state: nothing says from whom it is."""
+    fs = RepairCrashFs(DIRECTORIES)
+    n = write(fs, b"pid/1", content(b"m0", b"mess"))
+    fs.link(b"pid/1", proper(b"mess", n))
+    fs.unlink(b"pid/1")
+    for kind in (b"local", b"bounce"):
+        write(fs, proper(kind, n), content(b"m0", kind))
+    fs.make_safe()
+    return fs
+
+
+def test_message_goes_to_lost_whole_after_any_power_cut() -> None:
+    """A part alone in mess/ would be one being written, and removed by a sweep."""
+    for point in range(1000):
+        fs = without_sender()
+        fs.cut_after = point
+        whole = False
+        try:
+            mend(fs)
+            whole = True
+        except PowerCut:
+            pass
+        for disk in fs.reboots(1):
+            disk.__class__ = RepairCrashFs
+            assert isinstance(disk, RepairCrashFs)
+            mend(disk)
+            assert len(disk.listdir(LOST)) == 3
+            assert Survey(disk).messages == {}
+        if whole:
+            assert point > 5
+            return

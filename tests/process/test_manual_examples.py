@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,32 @@ def commands(page: str, block: Block) -> list[tuple[str, list[str] | None, bool]
         (command, shown, "$?" not in after)
         for (command, shown), after in zip(steps, following, strict=True)
     ]
+
+
+LABELLED = re.compile(r"@4([0-9a-f]{15})([0-9a-f]{8}) (.+)")
+DATED = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\.(\d{9}) (.+)")
+TAI_AHEAD = 10
+"""Seconds that these labels are ahead of the time of day, which has no leap seconds."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_label_and_date_of_one_line_in_a_page_agree(page: Path) -> None:
+    """An example's dates may be any when it is run, but in print they are the labels'."""
+    lines = [line for block in blocks(page) for line in block.lines]
+    labels = {m[3]: m for m in map(LABELLED.match, lines) if m}
+    dates = {m[3]: m for m in map(DATED.match, lines) if m}
+    for text in labels.keys() & dates.keys():
+        of_label, of_date = labels[text], dates[text]
+        seconds = int(of_label[1], 16) - TAI_AHEAD
+        stamp = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        assert (stamp, int(of_label[2], 16)) == (of_date[1], int(of_date[2])), text
+
+
+def test_pages_that_print_a_line_both_ways_are_found() -> None:
+    page = CHECKOUT / "man/man8/multilog.8"
+    lines = [line for block in blocks(page) for line in block.lines]
+    shown = {m[3] for m in map(LABELLED.match, lines) if m}
+    assert shown & {m[3] for m in map(DATED.match, lines) if m}
 
 
 def test_every_row_of_the_tables_is_needed() -> None:

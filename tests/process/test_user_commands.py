@@ -138,6 +138,7 @@ def test_mailsubj_line_break_makes_no_field(run: Forked, queue: Recorder) -> Non
 def test_mailsubj_status_is_qmail_injects(run: Forked, tmp_path: Path) -> None:
     refusing = queued_by(Recorder(tmp_path / "refusing", 31), QMAILUSER="u")
     assert run("mailsubj", "x", "c@d", data=b"text\n", env=refusing).status == 100
+    # COMPAT: in the original "shift" fails, and with it the shell: 2.
     assert run("mailsubj").said[0] == 100
 
 
@@ -375,17 +376,30 @@ def test_maildir2mbox_writes_into_no_file_that_is_another(
     assert (tmp_path / "M/new/a").exists()
 
 
-def test_maildir2mbox_unreadable_message_moves_none(
+def test_maildir2mbox_takes_files_and_is_stopped_by_nothing_else(
     run: Forked, mail: dict[str, str], tmp_path: Path
 ) -> None:
-    deliver(tmp_path / "M/new/a", b"x\n", 0)
-    (tmp_path / "M/cur/d").mkdir()
-    os.utime(tmp_path / "M/cur/d", (1, 1))
-    done = run("maildir2mbox", env=mail)
-    line = b"maildir2mbox: fatal: unable to read $MAILDIR/cur/d: is a directory\n"
-    assert done.said == (111, b"", line)
-    assert (tmp_path / "mbox").read_bytes() == b""
-    assert (tmp_path / "M/new/a").exists()
+    new, cur = tmp_path / "M/new", tmp_path / "M/cur"
+    deliver(new / "a", b"a\n", 0)
+    deliver(cur / "a:2,S", b"of the same name\n", 1)
+    os.link(new / "a", cur / "a.linked")
+    deliver(tmp_path / "elsewhere", b"elsewhere\n", 2)
+    (new / "link").symlink_to("../../elsewhere")
+    (new / "directory").mkdir()
+    os.mkfifo(new / "fifo")
+    (cur / "dangling").symlink_to("nowhere")
+    (cur / "to-directory").symlink_to("../new/directory")
+    stays = [(new, ["directory", "fifo"]), (cur, ["dangling", "to-directory"])]
+    for directory, names in stays:
+        for name in names:
+            os.utime(directory / name, (1, 1), follow_symlinks=False)
+    for _ in range(2):
+        assert run("maildir2mbox", env=mail).said == (0, b"", b"")
+        assert [(d, sorted(os.listdir(d))) for d, _ in stays] == stays
+    day = b"From XXX Thu Jan 01 00:00:0%d 1970\n%b\n\n"
+    found = [(0, b"a"), (0, b"a"), (1, b"of the same name"), (2, b"elsewhere")]
+    assert (tmp_path / "mbox").read_bytes() == b"".join(day % one for one in found)
+    assert (tmp_path / "elsewhere").read_bytes() == b"elsewhere\n"
 
 
 # qmail-pw2u

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import resource
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +72,51 @@ def test_queue_of_another_split_is_to_be_mended(places: Places) -> None:
         f"try: svc -d -w D -T 300 {scan}/qmail-send {scan}/{places.queued}"
         " && pyqmail queue check --repair"
     )
+
+
+@pytest.mark.parametrize("split", [1, 7, 22, 24, 101])
+def test_messages_of_another_split_are_seen_when_setup_has_made_its_directories(
+    places: Places, split: int
+) -> None:
+    mess = Path(places.home, "queue/mess")
+    for n in range(1000, 1030):
+        (mess / str(n % split)).mkdir(exist_ok=True)
+        (mess / str(n % split) / str(n)).touch()
+    assert takeover.is_split_otherwise(places)
+    (notice,) = takeover.notices(places)
+    assert notice.startswith("the queue is not split by 23; ")
+
+
+def test_queue_of_our_split_is_seen_to_be_one_at_little_cost(places: Places) -> None:
+    mess = Path(places.home, "queue/mess")
+    for n in range(1000, 1100):
+        (mess / str(n % 23) / str(n)).touch()
+    (mess / "5/x").touch()
+    (mess / "x").mkdir()
+    assert not takeover.is_split_otherwise(places)
+    shutil.rmtree(mess)
+    assert not takeover.is_split_otherwise(places)
+    mess.touch()
+    assert not takeover.is_split_otherwise(places)
+
+
+def test_no_more_names_than_needed_are_read(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def endless(directory: str) -> Iterator[str]:
+        part = directory.rpartition("/")[2]
+        if part == "mess":
+            yield from map(str, range(23))
+            return
+        for n in itertools.count(int(part), 23):
+            read.append(part)
+            yield str(n)
+
+    monkeypatch.setattr(takeover, "_names", endless)
+    assert not takeover.is_split_otherwise(places)
+    assert len(read) == 23 * takeover.LOOK
 
 
 def tcpserver(places: Places, service: str, limit: int | None = None) -> Process:

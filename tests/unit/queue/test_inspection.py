@@ -252,9 +252,52 @@ def test_link_is_not_followed_and_directory_stays(queue: Queue, tmp_path: Path) 
     queue.path("info", n).symlink_to(secret)
     (queue.base / "mess/5/x").mkdir()
     lines = queue.mend()
-    assert "mess/5/x stays: it cannot be moved" in lines
+    assert lines == ["mess/5/x stays: it cannot be moved"]
     assert (secret.stat().st_mode & 0o777, secret.read_bytes()) == (0o640, b"secret")
-    assert (queue.base / f"lost/info-{n % layout.SPLIT}-{n}").is_symlink()
+    assert queue.path("info", n).is_symlink()
+
+
+def a_link(path: Path) -> None:
+    kept = path.parents[3] / "kept"
+    path.rename(kept)
+    path.symlink_to(kept)
+
+
+def a_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def a_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+PREPROCESSED = ("info", "local", "bounce")
+QUEUED = ("intd", "todo", "info", "local")
+
+
+@pytest.mark.parametrize("make", [a_link, a_fifo, a_directory])
+@pytest.mark.parametrize(
+    ("kinds", "kind"),
+    [
+        *((PREPROCESSED, kind) for kind in ("mess", *PREPROCESSED)),
+        *((QUEUED, kind) for kind in ("mess", *QUEUED)),
+    ],
+)
+def test_message_with_a_part_that_is_no_file_is_left_whole(
+    queue: Queue, kinds: tuple[str, ...], kind: str, make: Callable[[Path], None]
+) -> None:
+    """Without that part it could be one that has been delivered."""
+    n = queue.message(*kinds)
+    make(queue.path(kind, n))
+    before = queue.files(), queue.path(kind, n).is_dir()
+    assert {finding.mend for finding in queue.found()} == {LEFT}
+    assert f"is no file, but stands where message {n} has one" in {
+        finding.what for finding in queue.found()
+    }
+    assert queue.mend() == []
+    assert (queue.files(), queue.path(kind, n).is_dir()) == before
 
 
 def test_foreign_name_of_a_file_keeps_its_owner(queue: Queue, tmp_path: Path) -> None:
@@ -311,7 +354,7 @@ GOOD = [
     *((kind, DATA[kind]) for kind in ("todo", "info", "local", "remote")),
     ("todo", b"u0\0p1\0F\0"),
     ("info", b"F\0"),
-    ("local", b""),
+    ("local", b"Dr\0"),
     ("local", b"T" + b"v-" * 600 + b"@example.org\0"),
 ]
 BAD = [
@@ -326,6 +369,8 @@ BAD = [
     ("info", b"\0", "byte 0 begins a record that does not belong there"),
     ("local", b"Tr\0Xs\0", "byte 3 begins a record that does not belong there"),
     ("remote", b"Tr\0D", "it breaks off within a record"),
+    ("local", b"", contents.NO_RECIPIENT),
+    ("remote", b"", contents.NO_RECIPIENT),
 ]
 
 
@@ -347,6 +392,41 @@ def test_wrong_contents_are_found_and_left(queue: Queue) -> None:
     assert (queue.only().path, queue.only().mend) == (layout.local(n), LEFT)
     assert queue.mend() == []
     assert queue.path("local", n).read_bytes() == b"Xr\0"
+
+
+@pytest.mark.parametrize("kind", ["local", "remote"])
+def test_message_that_would_be_removed_as_done_is_named_and_left(
+    queue: Queue, kind: str
+) -> None:
+    """As after a power cut, or on a disk that was full: an empty file of recipients."""
+    n = queue.message("info", kind)
+    queue.path(kind, n).write_bytes(b"")
+    assert queue.only().key() == (getattr(layout, kind)(n), contents.NO_RECIPIENT)
+    assert queue.only().mend == LEFT
+    # Nor is it brought where it would be seen.
+    for moved in ("mess", "info", kind):
+        queue.path(moved, n).rename(queue.path(moved, n + 1))
+    before = queue.files()
+    assert queue.mend() == []
+    assert queue.files() == before
+
+
+def test_message_whose_new_number_is_not_free_stays_where_it_is(queue: Queue) -> None:
+    """It would have to wait unseen in renumber/."""
+    n, free = queue.message("info", "local"), queue.message("info", "local")
+    for kind in ("mess", "info", "local"):
+        queue.path(kind, n).rename(queue.path(kind, n + 1_000_000))
+    other = queue.put(queue.path("mess", n), DATA["mess"])
+    queue.put(queue.path("info", n), DATA["info"])
+    queue.path("local", n).symlink_to("/nowhere")
+    for kind in ("mess", "info", "local"):
+        queue.path(kind, free).rename(queue.path(kind, other.stat().st_ino))
+    before = queue.files()
+    (line,) = queue.mend()
+    assert line.endswith(f"is message {free} now, the inode of its file")
+    assert queue.path("info", n + 1_000_000).exists()
+    assert not (queue.base / "renumber").exists()
+    assert len(queue.files()) == len(before)
 
 
 def test_contents_that_will_be_written_anew_do_not_matter(queue: Queue) -> None:
