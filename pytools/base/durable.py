@@ -28,7 +28,19 @@ def sync_dir(path: bytes, fs: Fs = posix) -> None:
     try:
         fs.fsync(fd)
     finally:
+        close_quietly(fd, fs)
+
+
+def close_quietly(fd: int, fs: Fs = posix) -> None:
+    """Close a file with nothing left to lose: fsynced, only read, or given up.
+
+    What close says of it (EIO from FUSE or NFS) then means nothing, and the descriptor
+    is free either way (close(2), for Linux).
+    """
+    try:
         fs.close(fd)
+    except OSError:
+        pass
 
 
 def parent(path: bytes) -> bytes:
@@ -57,7 +69,7 @@ def _is_special(path: bytes, fs: Fs) -> bool:
     try:
         return fs.fstat(fd).st_mode & _FILE_TYPE not in _ORDINARY
     finally:
-        fs.close(fd)
+        close_quietly(fd, fs)
 
 
 def replace(
@@ -74,7 +86,7 @@ def replace(
             view = view[fs.write(fd, view) :]
         fs.fsync(fd)
     finally:
-        fs.close(fd)
+        close_quietly(fd, fs)
     fs.rename(tmp, path)
     # DURABILITY: dying before this line leaves the old or the new file, whole either
     # way; after it the new one survives a power cut.

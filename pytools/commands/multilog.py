@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import posix
 
-from pytools.base.signals import SIGALRM, SIGTERM, SelfPipe
+from pytools.base.signals import SIGALRM, SIGCHLD, SIGTERM, SelfPipe, set_default
 from pytools.multilog.directory import LogDirectory
 from pytools.multilog.files import STRERR
 from pytools.multilog.loop import Loop
@@ -21,6 +21,9 @@ from pytools.multilog.statusfile import StatusFile
 def main(argv: list[bytes]) -> int:
     """Open everything that the script names, then read to the end."""
     posix.umask(0o022)
+    # COMPAT: ignored, as whoever started us may have left it, the kernel keeps no status
+    # of a processor. The original never learns then that one has succeeded.
+    set_default(SIGCHLD)
     try:
         start = posix.open(b".", posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)
     except OSError as error:

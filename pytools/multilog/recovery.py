@@ -88,7 +88,7 @@ def start(files: LogFiles) -> tuple[int, int]:
     _salvage(files)
     files.finish(b"current", UNFINISHED)
     try:
-        files.fs.close(files.open(b"state", TRUNCATE))
+        durable.close_quietly(files.open(b"state", TRUNCATE), files.fs)
     except OSError as error:
         raise _fatal(b"unable to write to ", files, b"state", error) from None
     try:
@@ -112,7 +112,7 @@ def _salvage(files: LogFiles) -> None:
             *(b"unable to open ", files.name, b"/processed"),
         )
         files.sync(fd, b"processed")
-        files.fs.close(fd)
+        durable.close_quietly(fd, files.fs)
         files.sync_names()
         _forget(files, b"previous")
         files.finish(b"processed", COMPLETE)

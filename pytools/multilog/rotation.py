@@ -11,6 +11,7 @@ Durability   when ``rotate`` returns, every line of the old file survives a powe
 
 from __future__ import annotations
 
+from pytools.base.durable import close_quietly
 from pytools.multilog.files import APPEND, COMPLETE, SAFE_MODE
 
 TYPE_CHECKING = False
@@ -25,7 +26,7 @@ def rotate(files: LogFiles, fd: int, processor: bytes | None, run: RunProcessor)
     files.sync(fd, b"current")
     files.rename(b"current", b"previous")
     files.set_mode(fd, SAFE_MODE, b"previous")
-    files.fs.close(fd)
+    close_quietly(fd, files.fs)
     if processor is None:
         # PERF: the one fsync of the directory that shelve makes covers the rename too.
         files.shelve(b"previous", COMPLETE)
@@ -76,4 +77,4 @@ def _settle(files: LogFiles, file: bytes) -> None:
         files.set_mode(fd, SAFE_MODE, file)
         # The mode is what a start goes by: it must not lag behind previous' removal.
         files.sync(fd, file)
-    files.fs.close(fd)
+    close_quietly(fd, files.fs)

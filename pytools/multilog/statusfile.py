@@ -9,6 +9,7 @@ from __future__ import annotations
 import posix
 import time
 
+from pytools.base.durable import close_quietly
 from pytools.base.fds import set_cloexec
 from pytools.multilog.files import PAUSE_SECONDS, STRERR
 
@@ -29,7 +30,7 @@ class StatusFile:
         self._name = name
         self._pause = pause
         try:
-            posix.close(posix.open(name, CREATE, MODE))
+            close_quietly(posix.open(name, CREATE, MODE))
         except OSError as error:
             raise STRERR.fatal(b"unable to create ", name, error=error) from None
         try:

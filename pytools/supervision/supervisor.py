@@ -92,7 +92,6 @@ class Supervisor:
             raise self.strerr.fatal(
                 b"unable to create pipe for ", self.files.name, error=error
             ) from None
-        signals.unblock((signals.SIGCHLD,))
         self.poll.register(pipe.fd, select.POLLIN)
         self.poll.register(self.control, select.POLLIN)
 

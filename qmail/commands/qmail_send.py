@@ -17,12 +17,12 @@ from pytools.base.signals import SIGCHLD, SIGPIPE, SelfPipe, ignore, set_default
 from qmail.queue import layout
 from qmail.send import controls as control_files
 from qmail.send.bounces import Bounces
-from qmail.send.cleaner import CLEAN_IN_FD, CLEAN_OUT_FD, Cleaner
+from qmail.send.cleaner import CLEAN_IN_FD, CLEAN_OUT_FD, CleanerLink
 from qmail.send.log import Log
 from qmail.send.loop import SIGNALS, Loop, find_messages, save_times
 from qmail.send.preprocess import Preprocessor
 from qmail.send.scheduler import Scheduler
-from qmail.send.spawner import Spawner
+from qmail.send.spawner import SpawnerLink
 from qmail.send.sweep import Sweep
 from qmail.send.todo import Todo
 
@@ -68,8 +68,8 @@ def _send(log: Log) -> None:
     _lock()
     limits = [_spawn_limit(LSPAWN_FDS[1]), _spawn_limit(RSPAWN_FDS[1])]
     local, remote = map(min, limits, controls.concurrency)
-    spawners = Spawner(*LSPAWN_FDS, local, log), Spawner(*RSPAWN_FDS, remote, log)
-    cleaner = Cleaner(log)
+    spawners = SpawnerLink(*LSPAWN_FDS, local, log), SpawnerLink(*RSPAWN_FDS, remote, log)
+    cleaner = CleanerLink(log)
     scheduler = Scheduler(controls, spawners, cleaner, Bounces(controls, log), log)
     find_messages(scheduler, log)
     scheduler.log_status()

@@ -10,6 +10,7 @@ import posix
 import time
 
 from pytools.base import signals
+from pytools.base.durable import close_quietly
 from pytools.base.exits import Exit, is_temporary
 from pytools.base.fds import write_all
 from qmail.local import dotqmail, maildir, mbox, mboxlock, message
@@ -104,8 +105,8 @@ class Delivery:
         # PERF: the original forks for this; here the process itself goes there and back
         # under the same 24 hours. A fork and its wait are 0.8 ms, all the rest of a
         # delivery 1.5 to 2 (tests/bench/maildir_deliveries.py, fsyncs included).
-        back = posix.open(b".", posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
         try:
+            back = posix.open(b".", posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
             _enter_maildir(directory)
             _limited(
                 _MAILDIR_SECONDS,
@@ -121,7 +122,7 @@ class Delivery:
             posix.fchdir(back)
         except OSError:
             self._is_home = False
-        posix.close(back)
+        close_quietly(back)
 
     def _new_name(self) -> bytes:
         host = posix.uname().nodename.encode("utf-8", "surrogateescape")
@@ -135,12 +136,9 @@ class Delivery:
             mbox.append(path, fd, head, message.blocks(), locked)
         except OSError as error:
             raise trouble(b"Unable to write " + path, error) from None
-        try:
-            posix.close(fd)
-        except OSError:
-            # DURABILITY: fsync has said that all of it is on disk; a deferral would only
-            # deliver it twice. The process ends soon, and its lock with it.
-            pass
+        # DURABILITY: fsync has said that all of it is on disk; a deferral would only
+        # deliver it twice. The process ends soon, and its lock with it.
+        close_quietly(fd)
 
     def _locked_mbox(self, path: bytes) -> tuple[int, bool]:
         """(the mailbox open for appending, if it is locked)."""
@@ -152,9 +150,12 @@ class Delivery:
             locked = _lock(fd)
             # DURABILITY: a mail reader may have put another file in its place while we
             # waited for its lock. COMPAT: the original appends to the one that is gone.
-            if not mbox.is_replaced(path, fd):
-                return fd, locked
-            posix.close(fd)
+            try:
+                if not mbox.is_replaced(path, fd):
+                    return fd, locked
+            except OSError as error:
+                raise trouble(b"Unable to look at " + path, error) from None
+            close_quietly(fd)
 
     def _program(self, command: bytes) -> int:
         message.rewind()

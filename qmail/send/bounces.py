@@ -4,6 +4,7 @@ Format       QSBMF: ``Hi. This is the``, a paragraph a recipient, a paragraph th
              begins with ``-``, Return-Path and the message.
 Durability   a note is on disk before its recipient is marked done; the notice is in
              the queue before its notes go. COMPAT: the original does not fsync notes.
+             One that does not get there is taken back, and its recipient is not done.
 PERF         the notes of all reports that came together are written to disk at once: a
              fsync a recipient made 20,000 failures take 31 seconds instead of 3.
 Assumes      nobody else writes bounce/N.
@@ -15,12 +16,12 @@ import posix
 import time
 from itertools import pairwise
 
-from pytools.base.durable import sync_dir
+from pytools.base.durable import close_quietly, sync_dir
 from qmail.mail.dates import rfc822
 from qmail.mail.quoting import quote_address, quote_local
 from qmail.queue import layout
 from qmail.queue.inject import Submission
-from qmail.send.messages import read_info, remove
+from qmail.send.messages import cut, read_info, remove
 from qmail.send.rewriting import DOUBLE_BOUNCE_SENDER, bounce_address
 
 TYPE_CHECKING = False
@@ -44,6 +45,7 @@ _APPEND = posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC
 _OPEN_MAX = 32
 """Files of notes that are open at once, before they are written to disk."""
 _READ = posix.O_RDONLY | posix.O_CLOEXEC
+_SEEK_END = 2
 
 SINGLE_INTRO = b"""\
 Your message could not be delivered to the addresses below. The failure is
@@ -92,12 +94,23 @@ Hi. This is the qmail-send program at %b.
     )
 
 
+class _Open:
+    """bounce/N of a message with notes that are not on disk."""
+
+    __slots__ = ("before", "fd")
+
+    def __init__(self, fd: int, before: int) -> None:
+        self.fd = fd
+        self.before = before
+        """Its size when it was opened: the notes that are on disk."""
+
+
 class Bounces:
     """The notes in bounce/, and their injection."""
 
     __slots__ = (
-        *("_controls", "_entered", "_fs", "_hold_until", "_log", "_submit"),
-        *("_unsynced", "tried"),
+        *("_controls", "_entered", "_fs", "_hold_until", "_log", "_lost"),
+        *("_submit", "_unsynced", "tried"),
     )
 
     def __init__(
@@ -114,8 +127,9 @@ class Bounces:
         self._hold_until = 0.0
         self.tried = 0
         """Notices that have been given to the queue, taken or not."""
-        self._unsynced: dict[int, int] = {}
-        """bounce/N, open, of the messages with notes that are not on disk."""
+        self._unsynced: dict[int, _Open] = {}
+        self._lost: set[int] = set()
+        """Messages with notes that were taken back since the last ``sync``."""
         self._entered: set[int] = set()
         """Messages whose bounce/N has survived a sync of its directory."""
 
@@ -123,44 +137,89 @@ class Bounces:
         """Record a failure; does not return before it is written.
 
         DURABILITY: a note that is lost is a message that vanished silently, so there is
-        no going on without it. It is on disk after the next ``sync``.
+        no going on without it. It is on disk after the next ``sync``, unless that says
+        otherwise. Those of one message come best one after the other: what that takes
+        back are the notes since the file was opened.
         """
         if len(self._unsynced) == _OPEN_MAX and qnum not in self._unsynced:
-            self.sync()
+            self._settle()
         while qnum not in self._unsynced:
             try:
-                fd = self._fs.open(layout.bounce(qnum), _APPEND, 0o600)
+                self._unsynced[qnum] = self._open(qnum)
             except OSError:
                 if self._unsynced:
-                    self.sync()  # it may be these descriptors that are lacking
+                    self._settle()  # it may be these descriptors that are lacking
                 else:
                     self._cry()
-            else:
-                self._unsynced[qnum] = fd
+        fd = self._unsynced[qnum].fd
         while paragraph:
             try:
-                paragraph = paragraph[self._fs.write(self._unsynced[qnum], paragraph) :]
+                paragraph = paragraph[self._fs.write(fd, paragraph) :]
             except OSError:
                 self._cry()
 
-    def sync(self) -> None:
-        """Have all notes that were added on disk."""
-        for qnum, fd in self._unsynced.items():
-            try:
-                self._fs.fsync(fd)
-            except OSError:
-                self._log.warning(b"trouble fsyncing " + layout.bounce(qnum))
-            self._fs.close(fd)
+    def sync(self) -> set[int]:
+        """Have all notes that were added on disk; the messages where that failed.
+
+        Of such a message no note since the last ``sync`` counts.
+        """
+        self._settle()
+        lost, self._lost = self._lost, set()
+        return lost
+
+    def _open(self, qnum: int) -> _Open:
+        fd = self._fs.open(layout.bounce(qnum), _APPEND, 0o600)
+        try:
+            return _Open(fd, self._fs.lseek(fd, 0, _SEEK_END))
+        except OSError:
+            close_quietly(fd, self._fs)
+            raise
+
+    def _settle(self) -> None:
+        opened, self._unsynced = self._unsynced, {}
+        synced = {qnum for qnum, file in opened.items() if self._is_synced(qnum, file)}
         # Also a file that was there before: its entry may be an attempt's that a crash
         # cut short.
-        if not self._unsynced.keys() <= self._entered:
+        if not synced <= self._entered:
             try:
                 sync_dir(layout.BOUNCE_DIR, self._fs)
             except OSError:
                 self._log.warning(b"trouble fsyncing " + layout.BOUNCE_DIR)
+                synced &= self._entered
             else:
-                self._entered.update(self._unsynced)
-        self._unsynced.clear()
+                self._entered |= synced
+        for qnum, file in opened.items():
+            if qnum not in synced:
+                self._take_back(qnum, file.before)
+                self._lost.add(qnum)
+
+    def _is_synced(self, qnum: int, file: _Open) -> bool:
+        try:
+            self._fs.fsync(file.fd)
+        except OSError:
+            self._log.warning(b"trouble fsyncing " + layout.bounce(qnum))
+            return False
+        finally:
+            # Now: the directory needs a descriptor too.
+            close_quietly(file.fd, self._fs)
+        return True
+
+    def _take_back(self, qnum: int, before: int) -> None:
+        """Remove notes that may or may not be on disk: all after ``before`` bytes.
+
+        The recipient may be reached after all; and what the kernel could not write it
+        may never try to write again, so the next note must not come behind this one.
+        """
+        path = layout.bounce(qnum)
+        try:
+            if before:
+                cut(path, before, self._fs)
+            else:
+                # An empty one would be a notice about nobody.
+                self._fs.unlink(path)
+        except OSError:
+            # The worst of it: a recipient is in the notice twice, or wrongly.
+            self._log.warning(b"unable to take back notes in " + path)
 
     def inject(self, qnum: int) -> bool:
         """Send the notes on their way, if there are any; False to try again later.
@@ -213,11 +272,7 @@ class Bounces:
 
     def _submit_notice(self, qnum: int, sender: bytes) -> int | None:
         """The qp of the notice; None, with a warning, if the queue did not take it."""
-        try:
-            submission = self._submit()
-        except OSError:
-            self._log.warning(b"unable to start qmail-queue, will try later")
-            return None
+        submission = self._submit()
         recipient = sender or self._controls.doublebounceto
         submission.put(preamble(self._controls, sender, recipient, int(time.time())))
         self._copy(layout.bounce(qnum), submission)
@@ -243,7 +298,7 @@ class Bounces:
         except OSError:
             submission.fail()
         finally:
-            self._fs.close(fd)
+            close_quietly(fd, self._fs)
 
     def _cry(self) -> None:
         self._log.alert(b"unable to append to bounce message; HELP! sleeping...")

@@ -30,7 +30,7 @@ INVARIANT: their answers fit into a pipe, so neither side can block the other.
 """
 
 
-class Cleaner:
+class CleanerLink:
     """The connection to qmail-clean."""
 
     __slots__ = ("_in", "_log", "_out", "_unsent", "_waiting", "alive")

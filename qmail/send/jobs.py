@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import posix
 
+from pytools.base.durable import close_quietly
 from qmail.queue import layout
 from qmail.queue.envelope import DONE, NOT_DONE
 from qmail.send.messages import (
@@ -158,7 +159,7 @@ class Pass:
     def close(self) -> None:
         """Close the file, if it is open; the job goes on."""
         if self._fd >= 0:
-            self._fs.close(self._fd)
+            close_quietly(self._fd, self._fs)
             self._fd = -1
 
     def _go_on(self) -> None:
@@ -189,7 +190,7 @@ def begin_pass(
     else:
         found = read_info(qnum, fs)
         if found is None:
-            fs.close(fd)
+            close_quietly(fd, fs)
     if found is None:
         log.warning(b"trouble opening %b; will try again later" % path)
         return None

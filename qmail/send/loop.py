@@ -26,12 +26,12 @@ from qmail.send.sweep import numbers_in
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pytools.base.signals import SelfPipe
-    from qmail.send.cleaner import Cleaner
+    from qmail.send.cleaner import CleanerLink
     from qmail.send.controls import Controls
     from qmail.send.log import Log
     from qmail.send.preprocess import Preprocessor
     from qmail.send.scheduler import Scheduler
-    from qmail.send.spawner import Spawner
+    from qmail.send.spawner import SpawnerLink
     from qmail.send.sweep import Sweep
     from qmail.send.todo import Todo
 
@@ -45,8 +45,8 @@ class Loop:
         self,
         home: bytes,
         controls: Controls,
-        spawners: tuple[Spawner, Spawner],
-        cleaner: Cleaner,
+        spawners: tuple[SpawnerLink, SpawnerLink],
+        cleaner: CleanerLink,
         scheduler: Scheduler,
         preprocessor: Preprocessor,
         todo: Todo,

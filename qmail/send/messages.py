@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import posix
 
+from pytools.base.durable import close_quietly
 from qmail.queue import layout
 from qmail.queue.envelope import DONE, ChannelReader
 
@@ -48,6 +49,15 @@ def remove(path: bytes, fs: Fs = posix) -> bool:
     return True
 
 
+def cut(path: bytes, size: int, fs: Fs = posix) -> None:
+    """Leave only the first ``size`` bytes of the file."""
+    fd = fs.open(path, _WRITE)
+    try:
+        fs.ftruncate(fd, size)
+    finally:
+        close_quietly(fd, fs)
+
+
 def read_info(qnum: int, fs: Fs = posix) -> tuple[bytes, int] | None:
     """The sender and the time of birth; None if they cannot be had."""
     try:
@@ -60,7 +70,7 @@ def read_info(qnum: int, fs: Fs = posix) -> tuple[bytes, int] | None:
     except OSError:
         return None
     finally:
-        fs.close(fd)
+        close_quietly(fd, fs)
     return (sender, birth) if letter == b"F" else None
 
 
@@ -80,7 +90,7 @@ def sync_marks(path: bytes, fs: Fs = posix) -> None:
     try:
         fs.fsync(fd)
     finally:
-        fs.close(fd)
+        close_quietly(fd, fs)
 
 
 class Records:

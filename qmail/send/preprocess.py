@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import posix
 
-from pytools.base.durable import parent, sync_dir
+from pytools.base.durable import close_quietly, parent, sync_dir
 from qmail.queue import layout
 from qmail.queue.envelope import (
     NOT_DONE,
@@ -75,7 +75,7 @@ class Prepared:
     def close(self, fs: Fs) -> None:
         """Close what is open."""
         for _, fd in self.files:
-            fs.close(fd)
+            close_quietly(fd, fs)
         self.files.clear()
 
 
@@ -117,7 +117,7 @@ class Preprocessor:
         except Trouble as trouble:
             self._log.warning(trouble.args[0])
         finally:
-            self._fs.close(fd)
+            close_quietly(fd, self._fs)
             if not message.is_written:
                 message.close(self._fs)
 

@@ -29,15 +29,6 @@ FUZZ_SECONDS = 1
 CLEANUP_SECONDS = 76431
 """From the end of one sweep through mess/ to the next."""
 
-OSSIFIED_SECONDS = 129600
-"""The age at which a message that nobody finished queueing is litter: 36 hours."""
-
-WRITER_LIFETIME_SECONDS = 86400
-"""The longest life of a qmail-queue."""
-
-# INVARIANT: no sweep removes a message that a living writer may still commit.
-assert OSSIFIED_SECONDS > WRITER_LIFETIME_SECONDS
-
 
 def next_retry(birth: int, now: int, skip: int) -> int:
     """The next square of ``skip`` more seconds than the age's root, after the birth."""

@@ -39,12 +39,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pytools.base.seams import Fs
     from qmail.send.bounces import Bounces
-    from qmail.send.cleaner import Cleaner
+    from qmail.send.cleaner import CleanerLink
     from qmail.send.controls import Controls
     from qmail.send.jobs import Job, Pass
     from qmail.send.log import Log
     from qmail.send.rewriting import ChannelNumber
-    from qmail.send.spawner import Spawner
+    from qmail.send.spawner import SpawnerLink
 
 CHANNELS: tuple[ChannelNumber, ChannelNumber] = (LOCAL, REMOTE)
 SKIP_SECONDS = (LOCAL_SKIP_SECONDS, REMOTE_SKIP_SECONDS)
@@ -62,8 +62,8 @@ class Scheduler:
     def __init__(
         self,
         controls: Controls,
-        spawners: tuple[Spawner, Spawner],
-        cleaner: Cleaner,
+        spawners: tuple[SpawnerLink, SpawnerLink],
+        cleaner: CleanerLink,
         bounces: Bounces,
         log: Log,
         fs: Fs = posix,
@@ -200,7 +200,8 @@ class Scheduler:
         """Take the reports that have come.
 
         DURABILITY: successes are marked first, for a note may have to wait for room on
-        the disk; then the notes of all failures, before any of these is marked.
+        the disk; then the notes of all failures, before any of these is marked. Whose
+        note is not on disk is tried again, as after a deferral.
         """
         spawner = self._spawners[channel]
         failures: list[tuple[Delivery, bytes]] = []
@@ -218,12 +219,13 @@ class Scheduler:
                 failures.append((delivery, text))
             else:
                 self._end_delivery(delivery, is_done=letter == SUCCESS)
+        failures.sort(key=_qnum)
         for delivery, text in failures:
             address = self._controls.rewriter.strip_prepend(delivery.recipient)
             self._bounces.add(delivery.job.qnum, note(address, text))
-        self._bounces.sync()
+        lost = self._bounces.sync()
         for delivery, _ in failures:
-            self._end_delivery(delivery, is_done=True)
+            self._end_delivery(delivery, is_done=delivery.job.qnum not in lost)
 
     def _next_pass(self, channel: ChannelNumber, now: int) -> Pass | None:
         """The pass whose turn it is, begun if it must be; None to start nothing."""
@@ -392,3 +394,7 @@ class Scheduler:
             for channel in CHANNELS
             for when, qnum in self._channels[channel].drain()
         ]
+
+
+def _qnum(failure: tuple[Delivery, bytes]) -> int:
+    return failure[0].job.qnum

@@ -35,7 +35,7 @@ class Delivery:
         self.recipient = recipient
 
 
-class Spawner:
+class SpawnerLink:
     """The connection to qmail-lspawn or qmail-rspawn."""
 
     __slots__ = (

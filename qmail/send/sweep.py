@@ -9,12 +9,12 @@ from __future__ import annotations
 import posix
 
 from qmail.queue import layout
-from qmail.send.schedule import CLEANUP_SECONDS, OSSIFIED_SECONDS
+from qmail.send.schedule import CLEANUP_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pytools.base.seams import Fs
-    from qmail.send.cleaner import Cleaner
+    from qmail.send.cleaner import CleanerLink
     from qmail.send.log import Log
 
 STEP = 200
@@ -37,7 +37,7 @@ class Sweep:
         """When the next step is due."""
         return 0 if self._dirs or self._qnums else self._next
 
-    def run(self, now: int, cleaner: Cleaner) -> None:
+    def run(self, now: int, cleaner: CleanerLink) -> None:
         """Take the next step."""
         if cleaner.is_busy():
             return
@@ -61,7 +61,7 @@ class Sweep:
         except OSError:
             return False  # most likely its qmail-queue has removed it
         touched = int(max(found.st_atime, found.st_mtime, found.st_ctime))
-        if now <= touched + OSSIFIED_SECONDS:
+        if now <= touched + layout.OSSIFIED_SECONDS:
             return False
         return self._is_absent(layout.info(qnum)) and self._is_absent(layout.todo(qnum))
 

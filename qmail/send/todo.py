@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import posix
 
+from pytools.base.durable import close_quietly
 from qmail.queue import layout
 from qmail.send.preprocess import Prepared
 from qmail.send.schedule import TODO_SECONDS
@@ -20,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from qmail.send.cleaner import Cleaner
+    from qmail.send.cleaner import CleanerLink
     from qmail.send.log import Log
     from qmail.send.preprocess import Preprocessor
 
@@ -81,7 +82,7 @@ class Todo:
         return gone
 
     def run(
-        self, now: int, pulled: bool, preprocessor: Preprocessor, cleaner: Cleaner
+        self, now: int, pulled: bool, preprocessor: Preprocessor, cleaner: CleanerLink
     ) -> None:
         """Preprocess the next batch, reading todo/ first if it is time, and a slice."""
         if not self._in_flight and (self._qnums or pulled or now >= self._next_scan):
@@ -145,7 +146,7 @@ class Todo:
         return []
 
     def _commit(
-        self, batch: list[Prepared], preprocessor: Preprocessor, cleaner: Cleaner
+        self, batch: list[Prepared], preprocessor: Preprocessor, cleaner: CleanerLink
     ) -> None:
         for message in preprocessor.commit(batch):
             self._in_flight += 1
@@ -180,7 +181,7 @@ class Todo:
 
     def _set_trigger(self) -> None:
         if self.trigger_fd >= 0:
-            posix.close(self.trigger_fd)
+            close_quietly(self.trigger_fd)
         try:
             self.trigger_fd = posix.open(layout.TRIGGER, _OPEN)
         except OSError:

@@ -17,8 +17,8 @@ Rule 2. A verb gives back the bytes to send. Nothing here reads or writes.
 ProtocolError (from an event's or a verb's call) ends the session: a message with a bare
 LF, what is not SMTP at all, out of memory.
 
-Memory       what a peer can make grow is the recipients: one bytearray, and ``ceiling``
-             for what it may take, copies included.
+Memory       what a peer can make grow is the recipients: one bytearray, which may have
+             ``ceiling`` bytes. It may exist twice for a moment while it grows.
 """
 
 from __future__ import annotations
@@ -51,9 +51,6 @@ _MESSAGE_READ: Final = 2
 _ASKING: Final = 3  # an event waits for its verb
 _OVER: Final = 4
 
-# A bytearray that grows may exist twice for a moment.
-_ENVELOPE_SHARE: Final = 2
-
 # What a browser or a proxy says first: the list of Postfix's smtpd_forbidden_commands.
 _HTTP: Final = {b"get", b"post", b"connect"}
 
@@ -82,6 +79,7 @@ class Session:
     """An SMTP session. ``greeting`` is what control/smtpgreeting says."""
 
     __slots__ = (
+        "_ceiling",
         "_decoder",
         "_eof",
         "_greeting",
@@ -90,7 +88,6 @@ class Session:
         "_is_barred",
         "_is_extended",
         "_lines",
-        "_max_envelope",
         "_max_size",
         "_own_addresses",
         "_own_host",
@@ -118,7 +115,7 @@ class Session:
         self._own_addresses = own_addresses
         self._own_host = own_host
         self._max_size = max_size
-        self._max_envelope = None if ceiling is None else ceiling // _ENVELOPE_SHARE
+        self._ceiling = ceiling
         self._lines = LineReader()
         self._eof = False
         self._state = _COMMANDS
@@ -315,10 +312,7 @@ class Session:
         self._recipients += self._pending
         self._recipients += suffix
         self._recipients.append(0)
-        if (
-            self._max_envelope is not None
-            and len(self._recipients) > self._max_envelope
-        ):
+        if self._ceiling is not None and len(self._recipients) > self._ceiling:
             self._state = _OVER
             raise ProtocolError(replies.OUT_OF_MEMORY)
         return replies.OK

@@ -91,10 +91,9 @@ class Spawner:
     def run(self) -> int:
         """Serve qmail-send to the end of its commands."""
         signals.ignore(signals.SIGPIPE)
-        children = signals.SelfPipe([signals.SIGCHLD])
         # COMPAT: the original's children start with SIGCHLD blocked, and so does every
         # program of a .qmail file. Ours start as any other process does.
-        signals.unblock([signals.SIGCHLD])
+        children = signals.SelfPipe([signals.SIGCHLD])
         self._say(b"%c" % SPAWN_LIMIT)
         self._poll.register(0, select.POLLIN)
         self._poll.register(children.fd, select.POLLIN)

@@ -20,7 +20,6 @@ from pytools.process import (
 from qmail.control import tcpto
 from qmail.operator import hier, runtime
 from qmail.queue import layout
-from qmail.send import schedule
 from tests.conftest import CHECKOUT
 
 
@@ -82,8 +81,6 @@ def test_known_ports_agree_with_this_machine_where_it_knows_them() -> None:
 
 def test_writer_gives_up_before_the_cleaner_comes() -> None:
     assert layout.WRITER_SECONDS < layout.OSSIFIED_SECONDS
-    assert layout.WRITER_SECONDS == schedule.WRITER_LIFETIME_SECONDS
-    assert layout.OSSIFIED_SECONDS == schedule.OSSIFIED_SECONDS
 
 
 def test_tcpto_is_the_file_that_the_installer_makes() -> None:

@@ -102,7 +102,7 @@ OTHERS = [
     ("qmail-remote.8", "after N hours SIGALRM", qmail_remote.LIFE_SECONDS // HOUR),
     ("qmail-remote.8", "connection. Default: N.", qmail_remote.CONNECT_SECONDS),
     ("qmail-send.8", "every N seconds,", schedule.TODO_SECONDS),
-    ("qmail-send.8", "removed after N hours", schedule.OSSIFIED_SECONDS // HOUR),
+    ("qmail-send.8", "removed after N hours", layout.OSSIFIED_SECONDS // HOUR),
     (
         "qmail-send.8",
         "stays in the queue. Default: N,",

@@ -15,8 +15,10 @@ from tests.support.manual_pages import Page, commands, pages
 from tests.support.manual_signals import handled, items, named, said, sent
 
 NOT_SAID: dict[str, tuple[set[str], str]] = {
-    "mailsubj": ({"KILL"}, "ends its own child when the message cannot be written"),
+    "mailsubj": ({"KILL"}, "ends its own child when the message cannot be read"),
+    "dot-forward": ({"KILL"}, "the same"),
     "predate": ({"KILL"}, "the same"),
+    "preline": ({"KILL"}, "the same"),
     "qsmhook": ({"KILL"}, "the same"),
     "qmail-local": (
         {"ALRM", "XFSZ"},
@@ -27,7 +29,10 @@ NOT_SAID: dict[str, tuple[set[str], str]] = {
 """What a program handles or sends, and its user need not know."""
 
 SAID_TOO: dict[str, tuple[set[str], str]] = {
-    "multilog": ({"KILL"}, "what nobody can handle, and what it loses"),
+    "multilog": (
+        {"KILL", "CHLD"},
+        "what nobody can handle, and what it loses; how its processors start",
+    ),
     "qmail-lspawn": ({"CHLD"}, "how programs start, in NOTES"),
     "qmail-rspawn": ({"CHLD"}, "the same"),
     "qmail-remote": ({"ALRM"}, "has it sent to itself, and dies of it"),

@@ -14,6 +14,7 @@ from tests.unit.send.rigging import (
     QNUM,
     MemoryRig,
     available,
+    fail_syncs,
     preprocessed,
 )
 
@@ -155,3 +156,27 @@ def test_message_failing_call_is_delivered_or_bounced_later(
     for recipient in FAILS:
         assert b"<%b>:" % recipient in run.notices
     assert {b"good@here.example", b"later@here.example"} <= run.delivered
+
+
+@pytest.mark.parametrize("broken", [layout.bounce(QNUM), layout.BOUNCE_DIR])
+@pytest.mark.parametrize("cut", range(steps() + 1))
+def test_message_power_cut_while_notes_do_not_reach_the_disk(
+    cut: int, broken: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(fresh())
+    fail_syncs(run.fs, monkeypatch, broken)
+    run.fs.cut_after = cut
+    try:
+        run.live(is_first=True)
+        run.live(is_first=False)
+    except PowerCut:
+        pass
+    for disk in run.fs.reboots():
+        check(run, disk)
+        again = Run(disk)
+        again.delivered = set(run.delivered)
+        again.notices = run.notices
+        again.live(is_first=False)
+        for recipient in FAILS:
+            assert b"<%b>:" % recipient in again.notices
+        assert {b"good@here.example", b"later@here.example"} <= again.delivered

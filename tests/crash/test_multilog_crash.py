@@ -221,6 +221,28 @@ def test_disk_error_at_every_call_is_tried_again_and_loses_nothing() -> None:
         point += 1
 
 
+class NetworkDisk(LogDisk):
+    """What is closed is reported as broken, as FUSE and NFS may do."""
+
+    def close(self, fd: int, /) -> None:
+        raise OSError(errno.EIO, "broken")
+
+
+@PROCESSORS
+def test_close_that_fails_is_nothing_to_a_log(processor: bytes | None) -> None:
+    disk = NetworkDisk()
+    Work(processor).run(disk)
+    assert content(disk) == INPUT
+
+
+def test_close_that_fails_is_nothing_to_a_start_after_a_crash() -> None:
+    for work, disk in crashes(b"cat"):
+        again = NetworkDisk()
+        again.__dict__.update(disk.after_kill().__dict__)
+        written = work_written(disk)
+        assert restarted(work, again) == INPUT[:written]
+
+
 class FailingDisk(LogDisk):
     """The change number ``fail_at`` after arming fails once."""
 

@@ -143,6 +143,7 @@ class CrashFs:
             number += 1
         node = Node(number, is_dir)
         node.mtime = self.now
+        self.graves.pop(number, None)
         self.nodes[number] = node
         return node
 

@@ -46,6 +46,23 @@ def test_replace_that_fails_leaves_the_old_or_the_new(
     assert not fs.opened
 
 
+def test_replace_is_not_undone_by_a_close_that_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fs = files(b"old")
+    really = fs.close
+
+    def close(fd: int) -> None:
+        really(fd)
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(fs, "close", close)
+    durable.replace(b"dir/file", b"new", tmp=b"dir/tmp", fs=fs)
+    for disk in fs.reboots():
+        assert disk.content(b"dir/file") == b"new"
+    assert not fs.opened
+
+
 def test_replace_takes_over_what_a_crash_left_in_tmp() -> None:
     fs = files(b"old")
     fd = fs.open(b"dir/tmp", 0o101)

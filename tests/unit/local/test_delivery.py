@@ -130,6 +130,52 @@ def test_mailbox_whose_close_fails_after_its_fsync_is_a_success(
     assert (home / "out").read_bytes() == b"did 1+0+0\n"
 
 
+def test_maildir_without_a_descriptor_for_the_home_is_a_sentence(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("tmp", "new"):
+        (home / "M" / name).mkdir(parents=True)
+    really = posix.open
+
+    def open_(path: bytes, flags: int, mode: int = 0o777) -> int:
+        if path == b".":
+            raise OSError(errno.EMFILE, "too many")
+        return really(path, flags, mode)
+
+    monkeypatch.setattr("posix.open", open_)
+    assert in_child(home, home.parent / "message", [(b"maildir", b"./M/")]) == 111
+    text = b"Temporary trouble with delivery to the Maildir. (#4.3.0)"
+    assert (home / "text").read_bytes() == text
+    assert list((home / "M").glob("*/*")) == []
+
+
+def test_maildir_whose_home_fails_to_close_is_a_success(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("tmp", "new"):
+        (home / "M" / name).mkdir(parents=True)
+    close = posix.close
+
+    def close_all_but_the_home(fd: int) -> None:
+        if os.readlink(f"/proc/self/fd/{fd}") == str(home):
+            broken(fd)
+        close(fd)
+
+    monkeypatch.setattr("posix.close", close_all_but_the_home)
+    assert in_child(home, home.parent / "message", [(b"maildir", b"./M/")]) == 0
+    assert len(list((home / "M/new").iterdir())) == 1
+
+
+def test_mailbox_that_cannot_be_looked_at_is_a_sentence(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("posix.fstat", broken)
+    assert in_child(home, home.parent / "message", [(b"mbox", b"./box")]) == 111
+    text = b"Unable to look at ./box: input/output error. (#4.3.0)"
+    assert (home / "text").read_bytes() == text
+    assert (home / "box").read_bytes() == b""
+
+
 @pytest.mark.parametrize(
     ("rest", "status"),
     [([], 0), ([(b"mbox", b"./box")], 111), ([(b"program", b"exit 0")], 111)],

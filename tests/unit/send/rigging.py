@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
+
+import pytest
 
 from qmail.control.maps import ConstMap
 from qmail.queue import layout
 from qmail.send.bounces import Bounces
-from qmail.send.cleaner import Cleaner
+from qmail.send.cleaner import CleanerLink
 from qmail.send.controls import Controls
 from qmail.send.log import Log
 from qmail.send.preprocess import Preprocessor
 from qmail.send.rewriting import Rewriter
 from qmail.send.scheduler import Scheduler
-from qmail.send.spawner import Spawner
+from qmail.send.spawner import SpawnerLink
 from tests.support.crashfs import CrashFs
 
 DIRECTORIES = [
@@ -100,12 +103,12 @@ class MemoryRig:
             os.set_blocking(command_read, False)
             self.commands.append(command_read)
             self.reports.append(report_write)
-            spawners.append(Spawner(command_write, report_read, limit, self.log))
+            spawners.append(SpawnerLink(command_write, report_read, limit, self.log))
         self.spawners = (spawners[0], spawners[1])
         self.clean_read, clean_write = self._pipe()
         answer_read, self.clean_write = self._pipe()
         os.set_blocking(self.clean_read, False)
-        self.cleaner = Cleaner(self.log, clean_write, answer_read)
+        self.cleaner = CleanerLink(self.log, clean_write, answer_read)
         self.bounces = Bounces(self.controls, self.log, fs, self._submit)  # type: ignore[arg-type]  # Submitted is one as far as bounces care
         self.scheduler = Scheduler(
             self.controls, self.spawners, self.cleaner, self.bounces, self.log, fs
@@ -174,6 +177,32 @@ def put(fs: CrashFs, path: bytes, data: bytes) -> None:
     fd = fs.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     fs.write(fd, data)
     fs.close(fd)
+
+
+def fail_closes(fs: CrashFs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every close gives an error, and has closed all the same."""
+    really = fs.close
+
+    def close(fd: int) -> None:
+        really(fd)
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(fs, "close", close)
+
+
+def fail_syncs(fs: CrashFs, monkeypatch: pytest.MonkeyPatch, path: bytes) -> None:
+    """No fsync of the file or directory of that name works any more."""
+    really = fs.fsync
+
+    def fsync(fd: int) -> None:
+        try:
+            if fs.fstat(fd).st_ino == fs.stat(path).st_ino:
+                raise OSError(errno.EIO, "broken")
+        except FileNotFoundError:
+            pass
+        really(fd)
+
+    monkeypatch.setattr(fs, "fsync", fsync)
 
 
 def preprocessed(fs: CrashFs, qnum: int = QNUM, **files: bytes) -> None:

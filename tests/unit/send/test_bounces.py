@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from tests.unit.send.rigging import (
     QNUM,
     MemoryRig,
     Submitted,
+    fail_closes,
+    fail_syncs,
     make_controls,
     preprocessed,
     put,
@@ -266,3 +269,82 @@ def test_inject_after_a_stalled_queue_lets_deliveries_go_first(
     clock[0] += 1
     assert bounces.inject(QNUM)
     assert len(rig.accepted) == 1
+
+
+OLD = b"<old@b>:\nno\n\n"
+LOST = b"<lost@b>:\nno\n\n"
+OTHER = QNUM + layout.SPLIT
+
+
+@pytest.mark.parametrize("what", ["file", "directory"])
+@pytest.mark.parametrize("before", [b"", OLD], ids=["first", "second"])
+def test_notes_that_are_not_on_disk_are_taken_back(
+    what: str,
+    before: bytes,
+    fs: CrashFs,
+    rig: MemoryRig,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = layout.bounce(QNUM)
+    if before:
+        preprocessed(fs, bounce=before)
+    rig.bounces.add(QNUM, LOST)
+    fail_syncs(fs, monkeypatch, path if what == "file" else layout.BOUNCE_DIR)
+    assert rig.bounces.sync() == {QNUM}
+    assert fs.content(path) == (before or None)
+    where = "bounce/457" if what == "file" else "bounce"
+    assert rig.lines() == [f"warning: trouble fsyncing {where}"]
+    monkeypatch.undo()
+    rig.bounces.add(QNUM, LOST)
+    assert rig.bounces.sync() == set()
+    for disk in fs.reboots():
+        assert disk.content(path) == before + LOST
+
+
+def test_notes_of_other_messages_do_not_suffer(
+    fs: CrashFs, rig: MemoryRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.bounces.add(QNUM, LOST)
+    rig.bounces.add(OTHER, OLD)
+    fail_syncs(fs, monkeypatch, layout.bounce(QNUM))
+    assert rig.bounces.sync() == {QNUM}
+    for disk in fs.reboots():
+        assert disk.content(layout.bounce(OTHER)) == OLD
+
+
+def test_notes_lost_for_want_of_descriptors_are_reported_in_the_end(
+    fs: CrashFs, rig: MemoryRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.bounces.add(QNUM, LOST)
+    fail_syncs(fs, monkeypatch, layout.bounce(QNUM))
+    for n in range(1, 100):
+        rig.bounces.add(QNUM + n, OLD)
+    assert rig.bounces.sync() == {QNUM}
+    assert rig.bounces.sync() == set()
+
+
+def test_notes_that_cannot_be_taken_back_are_warned_about(
+    fs: CrashFs, rig: MemoryRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unlink(path: bytes) -> None:
+        raise OSError(errno.EROFS, "read-only")
+
+    rig.bounces.add(QNUM, LOST)
+    fail_syncs(fs, monkeypatch, layout.bounce(QNUM))
+    monkeypatch.setattr(fs, "unlink", unlink)
+    assert rig.bounces.sync() == {QNUM}
+    assert rig.lines()[1:] == ["warning: unable to take back notes in bounce/457"]
+
+
+def test_close_that_fails_is_nothing_to_a_bounce(
+    fs: CrashFs, rig: MemoryRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preprocessed(fs)
+    fail_closes(fs, monkeypatch)
+    rig.bounces.add(QNUM, OLD)
+    assert rig.bounces.sync() == set()
+    for disk in fs.reboots():
+        assert disk.content(layout.bounce(QNUM)) == OLD
+    assert rig.bounces.inject(QNUM)
+    assert len(rig.accepted) == 1
+    assert rig.lines() == ["bounce msg 457 qp 4242"]

@@ -10,7 +10,7 @@ from qmail.queue import layout
 from qmail.send.messages import read_info
 from tests.support.crashfs import CrashFs
 from tests.support.envelopes import encode_todo
-from tests.unit.send.rigging import DIRECTORIES, QNUM, MemoryRig, put
+from tests.unit.send.rigging import DIRECTORIES, QNUM, MemoryRig, fail_closes, put
 
 
 @pytest.fixture
@@ -86,3 +86,15 @@ def test_info_of_a_preprocessed_message_is_its_sender(rig: MemoryRig) -> None:
 def test_info_broken_is_none(rig: MemoryRig, data: bytes) -> None:
     put(rig.fs, layout.info(QNUM), data)
     assert read_info(QNUM, rig.fs) is None
+
+
+def test_preprocess_where_close_fails_is_the_same(
+    rig: MemoryRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(rig.fs, layout.todo(QNUM), b"u5\0p6\0Fs@x\0Tc@d\0")
+    fail_closes(rig.fs, monkeypatch)
+    message = rig.preprocessor.prepare(QNUM)
+    assert message is not None
+    assert rig.preprocessor.commit([message]) == [message]
+    assert read_info(QNUM, rig.fs) == (b"s@x", int(rig.fs.now))
+    assert rig.fs.opened == {}

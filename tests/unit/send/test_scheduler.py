@@ -9,7 +9,15 @@ import pytest
 from qmail.queue import layout
 from qmail.send.bounces import TOO_LONG
 from tests.support.crashfs import CrashFs
-from tests.unit.send.rigging import NOW, QNUM, MemoryRig, make_controls, preprocessed
+from tests.unit.send.rigging import (
+    NOW,
+    QNUM,
+    MemoryRig,
+    fail_closes,
+    fail_syncs,
+    make_controls,
+    preprocessed,
+)
 
 FOREVER = NOW + 86400
 
@@ -103,6 +111,41 @@ def test_failure_is_noted_then_bounced_at_the_end(rig: MemoryRig) -> None:
     (notice,) = rig.accepted
     assert b"<a@v.example>:\nno\n\n--- Below this line" in notice
     assert notice.endswith(b"\n-- F Tjoe@far.example")
+
+
+def test_failure_whose_note_is_not_on_disk_is_tried_again(
+    rig: MemoryRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find(rig, local=b"Ta@x\0Tb@x\0Tc@x\0")
+    start(rig)
+    fail_syncs(rig.fs, monkeypatch, layout.bounce(QNUM))
+    os.write(rig.reports[0], b"\0Dno\n\0\1Kok\n\0")
+    rig.scheduler.receive(0)
+    assert rig.fs.content(layout.local(QNUM)) == b"Ta@x\0Db@x\0Tc@x\0"
+    monkeypatch.undo()
+    rig.report(0, 2, b"Kok\n")
+    assert rig.fs.content(layout.local(QNUM)) == b"Ta@x\0Db@x\0Dc@x\0"
+    assert recipients(rig, 0) == [b"a@x", b"b@x", b"c@x"]
+    assert NOW < rig.scheduler.wakeup(FOREVER) < FOREVER
+    rig.scheduler.retry_all(NOW)
+    start(rig)
+    assert recipients(rig, 0) == [b"a@x"]
+    rig.report(0, 0, b"Kin the end\n")
+    rig.scheduler.finish_messages(NOW + 1)
+    assert rig.lines()[-1] == "end msg 457"
+    assert rig.accepted == []
+
+
+def test_message_whose_files_fail_to_close_is_delivered(
+    rig: MemoryRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preprocessed(rig.fs, QNUM, local=b"Ta@x\0")
+    fail_closes(rig.fs, monkeypatch)
+    rig.scheduler.find(QNUM)
+    start(rig)
+    rig.report(0, 0, b"Kok\n")
+    rig.scheduler.finish_messages(NOW + 1)
+    assert rig.lines()[-1] == "end msg 457"
 
 
 def test_expired_message_bounces_at_deferral(fs: CrashFs) -> None:

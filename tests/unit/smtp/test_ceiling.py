@@ -43,6 +43,16 @@ def test_ceiling_endless_recipients_are_421() -> None:
     assert caller.sent.endswith(NOMEM)
 
 
+def test_ceiling_recipients_may_have_all_of_it() -> None:
+    size = len(b"someone@ok\0")
+    caller = Caller(Session(b"me", ceiling=100 * size))
+    caller.feed(b"MAIL FROM:<>\r\n" + b"RCPT TO:<someone@ok>\r\n" * 100)
+    assert caller.codes == [b"250 "] * 101
+    caller.feed(b"RCPT TO:<a@ok>\r\n")
+    assert caller.ended
+    assert caller.sent.endswith(NOMEM)
+
+
 def test_ceiling_endless_header_line_streams_in_constant_memory() -> None:
     subject = Session(b"me", ceiling=CEILING)
     Caller(subject).feed(b"MAIL FROM:<>\r\nRCPT TO:<a@ok>\r\nDATA\r\n")
