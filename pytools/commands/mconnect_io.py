@@ -8,12 +8,14 @@ Exit         0 when descriptor 6 is at its end.
 from __future__ import annotations
 
 from pytools.base import signals
-from pytools.ucspi.relaying import Flow, relay
+from pytools.ucspi.flow import Flow
+from pytools.ucspi.relaying import relay
 from pytools.ucspi.showing import with_cr
 
 
 def main(argv: list[bytes]) -> int:
     """Copy until the other side closes."""
     signals.ignore(signals.SIGPIPE)
-    relay(Flow(6, 1), Flow(0, 7, with_cr))
+    # What nobody takes any more is dropped, as the original does.
+    relay(Flow(6, 1, reads_on=True), Flow(0, 7, with_cr, reads_on=True))
     return 0

@@ -10,13 +10,12 @@ Exit         0 after a refusal; 100 usage; 111 if the program cannot be run.
 from __future__ import annotations
 
 import posix
-import select
-import time
 
-from pytools.base import fds
+from pytools.base import fds, signals
 from pytools.base.environment import environ
 from pytools.base.exits import USAGE, Exit, Next, complain
 from pytools.base.options import BadOption, getopt, scan_ulong
+from pytools.base.peer import DeadlinePeer, Hangup, OutOfTime
 from pytools.process import resolver
 from pytools.process.dnsanswers import DnsTemporary
 from pytools.ucspi import dnslists
@@ -37,7 +36,17 @@ USAGE_LINE = (
 TIMEOUT_SECONDS = 60
 LOOKUP_SECONDS = 20
 """For all lists together. COMPAT: the original waits up to a minute for each."""
-BLOCK = 4096
+LONGEST_SECONDS = 2_000_000
+"""poll waits for no more milliseconds than fit into an int."""
+
+
+class Client(DeadlinePeer):
+    """Who is refused: he is not waited for a moment longer, whatever is to be said."""
+
+    __slots__ = ()
+
+    def _write_seconds(self) -> float:
+        return self._read_seconds()
 
 
 class Arguments:
@@ -135,25 +144,16 @@ def refuse(line: bytes, seconds: int) -> None:
     if not seconds:
         fds.write_all(1, line + b"\r\n")
         return
-    deadline = time.monotonic() + seconds
+    signals.set_default(signals.SIGALRM)
+    client = Client(min(seconds, LONGEST_SECONDS))
     session = Session(line)
-    replies = [GREETING]
-    while True:
-        for reply in replies:
-            if not _wait_for(1, select.POLLOUT, deadline):
-                return
-            fds.write_all(1, reply)
-        if session.is_over or not _wait_for(0, select.POLLIN, deadline):
-            return
-        chunk = posix.read(0, BLOCK)
-        if not chunk:
-            return
-        replies = session.receive(chunk)
-
-
-def _wait_for(fd: int, event: int, deadline: float) -> bool:
-    """Wait until the descriptor is ready; False when the time is over."""
-    poll = select.poll()
-    poll.register(fd, event)
-    left = min(deadline - time.monotonic(), 2_000_000)
-    return left > 0 and bool(poll.poll(left * 1000))
+    try:
+        client.send(GREETING)
+        while not session.is_over and (chunk := client.receive()):
+            for reply in session.receive(chunk):
+                client.send(reply)
+        client.flush()
+    except (Hangup, OutOfTime):
+        pass
+    finally:
+        signals.alarm(0)

@@ -238,9 +238,13 @@ class Children:
         for pid, status in child.reap():
             if self._resolver.reaped(pid):
                 continue
-            # One that was there before this program is nobody's connection, and still
-            # has its line in the log.
-            found = self._by_pid.pop(pid, None) or Child(pid, -1, b"")
+            found = self._by_pid.pop(pid, None)
+            if found is None:
+                # COMPAT: one that was there before this program is nobody's connection:
+                # it has its lines in the log, and is not counted. The original takes one
+                # from its count, and serves one client more than -c allows.
+                self._say_end(pid, status)
+                continue
             if found.channel >= 0:
                 while found.is_busy and (said := worker.hear(found.channel)):
                     if said == worker.DONE:
@@ -254,11 +258,12 @@ class Children:
     def _ended(self, found: Child, status: int) -> None:
         """A connection is over."""
         found.is_busy = False
-        if found.client:
-            self.counts.gone(found.client)
-        self._log.event(b"end %d status %d" % (found.pid, status))
-        if self.running:
-            self.running -= 1
+        self.counts.gone(found.client)
+        self.running -= 1
+        self._say_end(found.pid, status)
+
+    def _say_end(self, pid: int, status: int) -> None:
+        self._log.event(b"end %d status %d" % (pid, status))
         self.say_status()
 
     def say_status(self) -> None:

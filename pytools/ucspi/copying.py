@@ -7,9 +7,7 @@ Ends         end of file on 0: the program's input is closed, its output still c
              The program's output closed, or 1 broken: the copier ends.
 COMPAT       the program's input broken: the rest of 0 is not wanted, the output is
              copied on. The original's copier ends there, and loses what is under way.
-INVARIANT    nothing more is read in one direction before all that was read is written,
-             and never more is written at once than a pipe that polls as ready takes: one
-             side that does not read never holds up the other.
+INVARIANT    one side that does not read never holds up the other (flow.py).
 Not reusable (chain.is_reusable): each run leaves a child behind.
 """
 
@@ -21,54 +19,12 @@ import select
 from pytools.base import fds, signals
 from pytools.base.exits import Next
 from pytools.process import child
+from pytools.ucspi.flow import Flow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pytools.base.exits import Strerr
-
-    See = Callable[[bytes], bytes]
-
-PIECE = 4096
-"""PIPE_BUF: a pipe that polls as writable takes so much without blocking."""
-
-
-class Flow:
-    """One direction. ``see`` turns each block, and b"" at the end, into what to write."""
-
-    __slots__ = ("_rest", "_see", "over", "sink", "source")
-
-    def __init__(self, source: int, sink: int, see: See) -> None:
-        self.source = source
-        self.sink = sink
-        self._see = see
-        self._rest = b""
-        self.over = False
-
-    def awaits(self) -> tuple[int, int]:
-        """(descriptor, event) to poll for."""
-        if self._rest:
-            return self.sink, select.POLLOUT
-        return self.source, select.POLLIN
-
-    def step(self) -> None:
-        """Read a block, or write a piece of it; the descriptor has polled as ready."""
-        try:
-            if self._rest:
-                self._rest = self._rest[posix.write(self.sink, self._rest[:PIECE]) :]
-                return
-            block = posix.read(self.source, PIECE)
-        except BlockingIOError:
-            # Somebody else reads or fills it too.
-            return
-        except OSError:
-            if self._rest:
-                self.over = True
-                return
-            block = b""
-        self.over = not block
-        self._rest = self._see(block)
+    from pytools.ucspi.flow import See
 
 
 def copy_both(inward: Flow, outward: Flow) -> None:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 PAUSE_SECONDS = 0.1
 """Between two tries when the system has no descriptor or memory for a connection."""
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
+LONGEST_POLL_MS = 2**31 - 1
+"""poll takes an int; the loop only looks once more after so long."""
 SHOWN_ADDRESSES = 5
 """In the line that USR1 asks for."""
 
@@ -108,10 +110,17 @@ class Server:
                 self._poll.register(fd, select.POLLIN)
             self._watched = wanted
 
+    def _unwatch(self, fd: int) -> None:
+        """Before a descriptor is closed: its number may be a channel's at once."""
+        if fd in self._watched:
+            self._poll.unregister(fd)
+            self._watched.remove(fd)
+
     def _patience(self) -> int | None:
         """Milliseconds until something is to be looked at; None for ever."""
         if self._deadline is not None:
-            return max(0, int((self._deadline - time.monotonic()) * 1000)) + 1
+            left = max(0, int((self._deadline - time.monotonic()) * 1000)) + 1
+            return min(left, LONGEST_POLL_MS)
         return IDLE_SECONDS * 1000 if self.children.has_idle else None
 
     def _heed(self, numbers: list[int]) -> None:
@@ -140,6 +149,7 @@ class Server:
             self._resolver.start()
         except OSError:
             # Without one a child that needs names looks them up itself.
+            self._unwatch(self._resolver.fd)
             self._resolver.close()
 
     def _drain(self, seconds: int) -> None:
@@ -154,9 +164,7 @@ class Server:
                 pass
         self._log.event(b"drain %d" % self.children.running)
         for listener in self._listeners:
-            if listener.fileno() in self._watched:
-                self._poll.unregister(listener.fileno())
-                self._watched.remove(listener.fileno())
+            self._unwatch(listener.fileno())
             posix.close(listener.detach())
         self._listeners.clear()
         self.children.lay_off(0)

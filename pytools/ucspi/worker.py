@@ -27,10 +27,9 @@ import errno
 import fcntl
 import posix
 import resource
-import sys
 
 from pytools.base import environment, limits, runtime, signals
-from pytools.process import chain, title
+from pytools.process import chain, handing, title
 from pytools.process.runner import conclude
 from pytools.ucspi import address
 from pytools.ucspi.counts import ARRIVALS_OF_ONE, Standing
@@ -56,28 +55,22 @@ KEPT_FROM: Final = 64
 LEFT_AT_LEAST: Final = 0.75
 """A worker ends when a memory limit leaves a session less than this part of what it left
 the first one: what a job made the allocators take, they keep."""
-_FD_BYTES: Final = 4
 _ADDRESS_BYTES: Final = 128
 _MESSAGE_BYTES: Final = _ADDRESS_BYTES + 8 * ARRIVALS_OF_ONE
 
 
 def channel() -> tuple[int, int]:
     """A new channel: the server's end and the worker's end."""
-    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    ours, theirs = handing.channel()
     return ours.detach(), theirs.detach()
 
 
 def send_job(channel: int, fd: int, peer: Address, standing: Standing) -> None:
     """Hand a connection on. OSError when the worker has ended."""
-    rights = fd.to_bytes(_FD_BYTES, sys.byteorder)
     who = b"%b %d %d " % (address.text(peer), peer[1], address.scope(peer))
-    end = _end(channel)
+    end = handing.end_of(channel)
     try:
-        end.sendmsg(
-            [who + standing.encode()],
-            [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)],
-            _socket.MSG_NOSIGNAL | _socket.MSG_DONTWAIT,
-        )
+        handing.send(end, who + standing.encode(), fd)
     finally:
         end.detach()
 
@@ -87,7 +80,7 @@ def hear(channel: int) -> bytes | None:
 
     None: nothing at the moment; b"": nothing any more.
     """
-    end = _end(channel)
+    end = handing.end_of(channel)
     try:
         return end.recv(_ADDRESS_BYTES, _socket.MSG_DONTWAIT)
     except BlockingIOError:
@@ -100,7 +93,7 @@ def hear(channel: int) -> bytes | None:
 
 def answer(channel: int, standing: Standing) -> None:
     """Tell a child what it asked by CLIENT. OSError when it has ended."""
-    end = _end(channel)
+    end = handing.end_of(channel)
     try:
         end.send(standing.encode(), _socket.MSG_NOSIGNAL | _socket.MSG_DONTWAIT)
     finally:
@@ -109,7 +102,7 @@ def answer(channel: int, standing: Standing) -> None:
 
 def report(channel: int, client: bytes) -> Standing:
     """In a child: say who the client is; its standing. OSError."""
-    end = _end(channel)
+    end = handing.end_of(channel)
     try:
         end.send(CLIENT + client, _socket.MSG_NOSIGNAL)
         data = end.recv(_MESSAGE_BYTES)
@@ -121,14 +114,13 @@ def report(channel: int, client: bytes) -> Standing:
 
 
 def _receive_job(channel: int) -> Job | None:
-    """Wait for the next job; None when the server wants no more of this worker."""
-    end = _end(channel)
+    """Wait for the next job; None when the server wants no more of this worker.
+
+    OSError, also when no number is left for the connection.
+    """
+    end = handing.end_of(channel)
     try:
-        data, ancillary, _, _ = end.recvmsg(
-            _MESSAGE_BYTES,
-            _socket.CMSG_SPACE(_FD_BYTES),
-            _socket.MSG_CMSG_CLOEXEC,
-        )
+        data, fd = handing.receive(end, _MESSAGE_BYTES)
     finally:
         end.detach()
     if not data:
@@ -138,15 +130,7 @@ def _receive_job(channel: int) -> Job | None:
     peer: Address = (text, int(port))
     if ":" in text:
         peer = (text, int(port), 0, int(scope))
-    if not ancillary:
-        raise OSError(errno.EMFILE, "no room for the connection")
-    fd = int.from_bytes(ancillary[0][2], sys.byteorder)
     return fd, peer, Standing.decode(standing)
-
-
-def _end(channel: int) -> _socket.socket:
-    # With all the numbers given, it asks the kernel nothing. Detach it after use.
-    return _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, channel)
 
 
 class Birth:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import _socket
 import posix
-import select
 import time
 
 from pytools.base import fds, signals
 from pytools.base.exits import Exit, Next
+from pytools.base.peer import DeadlinePeer, Hangup, OutOfTime, Peer
 from pytools.process import child
 from qmail.pop3 import credentials, login
 from qmail.pop3.lines import error
@@ -43,35 +43,80 @@ def next_program(argv: list[bytes]) -> list[bytes] | None:
 def main(argv: list[bytes]) -> int:
     """Talk up to the password, and wait for what comes of it."""
     signals.ignore(signals.SIGPIPE)
+    signals.set_default(signals.SIGALRM)
     if len(argv) < 3:
-        _send(USAGE)
+        _say(USAGE)
         return ENDED
     stamp = login.timestamp(posix.getpid(), int(time.time()), argv[1])
-    event = _talk(login.Session(stamp))
+    try:
+        event = _talk(login.Session(stamp), Client(TIMEOUT_SECONDS))
+    except (Hangup, OutOfTime):
+        return ENDED
+    finally:
+        # The subprogram may take all the time that a session of mail takes.
+        signals.alarm(0)
     if event is not None:
-        _send(_check(credentials.pack(event.data, event.password, stamp), argv[2:]))
+        _say(_check(credentials.pack(event.data, event.password, stamp), argv[2:]))
     return ENDED
 
 
-def _talk(session: login.Session) -> login.Event | None:
-    """Talk until somebody says who he is; None when the session is over before.
+class Client(DeadlinePeer):
+    """The peer, of whom no more is read than what is for us.
 
     COMPAT: within TIMEOUT_SECONDS as a whole; the original waits so long each time.
     """
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    if not _send(session.greet()):
-        return None
+
+    __slots__ = ()
+
+    def receive(self) -> bytes:
+        """The rest of a line: what follows the password is for the program behind.
+
+        COMPAT: the original reads 128 bytes at a time, and what a client has sent at
+        once with its password (RFC 2449 6.6) is lost.
+        """
+        self.flush()
+        self._wait(self._readable, self._read_seconds())
+        try:
+            return posix.read(0, _length_of_rest())
+        except OSError:
+            raise Hangup from None
+
+
+def _length_of_rest() -> int:
+    """How much may be read now. OSError of a connection that broke."""
+    try:
+        connection = _socket.socket(fileno=0)
+    except OSError:
+        return 1  # a pipe or a terminal
+    try:
+        # What only follows is not taken, so it is there for whoever reads next.
+        seen = connection.recv(login.MAX_LINE, _socket.MSG_PEEK)
+    finally:
+        connection.detach()
+    return seen.find(b"\n") + 1 or len(seen)
+
+
+def _talk(session: login.Session, client: Client) -> login.Event | None:
+    """Talk until somebody says who he is; None when the session is over before.
+
+    Raises Hangup, OutOfTime.
+    """
+    client.send(session.greet())
     while True:
         event = session.next_event()
         if event is None:
-            data = _receive(deadline - time.monotonic())
+            data = client.receive()
             if not data:
                 return None
             session.receive(data)
         elif event.kind == login.LOGIN:
+            client.flush()
             return event
-        elif not _send(event.data) or event.kind == login.QUIT:
-            return None
+        else:
+            client.send(event.data)
+            if event.kind == login.QUIT:
+                client.flush()
+                return None
 
 
 def _check(secret: bytes, command: list[bytes]) -> bytes:
@@ -117,50 +162,11 @@ def _become(command: list[bytes], read_end: int) -> NoReturn:
     raise Next(command, on_error=lambda _: Exit(ENDED), execvp=True)
 
 
-def _send(data: bytes) -> bool:
-    """Send a short reply; False when the peer is gone."""
-    if not data:
-        # No wait for a peer that has stopped reading.
-        return True
-    if not _is_ready(1, select.POLLOUT):
-        return False
+def _say(data: bytes) -> None:
+    """Say a last word, if there is one; without one a peer may have stopped reading."""
+    peer = Peer(TIMEOUT_SECONDS)
     try:
-        fds.write_all(1, data)
-    except OSError:
-        return False
-    return True
-
-
-def _receive(seconds: float) -> bytes:
-    """The rest of a line: what follows the password is for the program behind.
-
-    COMPAT: the original reads 128 bytes at a time, and what a client has sent at once
-    with its password (RFC 2449 6.6) is lost.
-    """
-    if seconds <= 0 or not _is_ready(0, select.POLLIN, seconds):
-        return b""
-    try:
-        connection = _socket.socket(fileno=0)
-    except OSError:
-        return _read(1)  # a pipe or a terminal
-    try:
-        # What only follows is not taken, so it is there for whoever reads next.
-        seen = connection.recv(login.MAX_LINE, _socket.MSG_PEEK)
-    except OSError:
-        return b""
-    finally:
-        connection.detach()
-    return _read(seen.find(b"\n") + 1 or len(seen))
-
-
-def _read(count: int) -> bytes:
-    try:
-        return posix.read(0, count)
-    except OSError:
-        return b""
-
-
-def _is_ready(fd: int, event: int, seconds: float = TIMEOUT_SECONDS) -> bool:
-    poll = select.poll()
-    poll.register(fd, event)
-    return bool(poll.poll(seconds * 1000))
+        peer.send(data)
+        peer.flush()
+    except (Hangup, OutOfTime):
+        pass

@@ -16,7 +16,7 @@ import time
 from _socket import MSG_DONTWAIT, MSG_NOSIGNAL
 
 from pytools.base import locks, signals
-from pytools.process import child, title
+from pytools.process import child, handing, title
 from qmail.queue import exitcodes, handoff, layout, wire, worker
 from qmail.queue.numbering import Numbers
 from qmail.queue.slots import Slots
@@ -222,7 +222,7 @@ class Server:
         if self._paused_until:
             return False
         try:
-            ours, theirs = handoff.channel()
+            ours, theirs = handing.channel()
         except OSError as error:
             self._pause(b"unable to create a channel", error)
             return False
@@ -256,7 +256,7 @@ class Server:
         if self._tether >= 0:
             posix.close(self._tether)
         title.announce(b"qmail-queued", [b"", b"worker"], stays=False)
-        return worker.run(theirs, self._config)
+        return worker.run(theirs, self._config, self._log)
 
     def _keep_spare(self) -> None:
         """Fork ahead of the demand, so that nobody waits for a fork."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Final
 
+    from pytools.base.exits import Strerr
     from qmail.queue.config import Config
 
 _CHUNK: Final = 131072
@@ -165,11 +166,22 @@ def _take(connection: Connection, intake: Intake) -> None:
                 return
 
 
-def run(channel: _socket.socket, config: Config) -> int:
-    """Serve what comes over the channel until its end; the worker's exit status."""
+def run(channel: _socket.socket, config: Config, log: Strerr) -> int:
+    """Serve what comes over the channel until its end; the worker's exit status.
+
+    Exit when it can take no connection: another worker may fare better.
+    """
     prepare()
     names = pid_names(posix.getpid())
-    while (job := receive_job(channel)) is not None:
+    while True:
+        try:
+            job = receive_job(channel)
+        except OSError as error:
+            raise log.fatal(
+                b"worker: unable to take a connection", error=error
+            ) from None
+        if job is None:
+            break
         fd, uid, pid = job
         answer = take_message(fd, uid, pid, config, names)
         # Before the answer: a caller that has it and comes again at once must find its

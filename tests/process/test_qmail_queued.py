@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import signal
 import stat
@@ -262,6 +263,36 @@ def test_worker_killed_is_74_and_the_server_lives(served: QueueHome) -> None:
         assert answer_on(caller) is None
     until(lambda: not set(before) & set(workers(served)))
     assert served.submit() == b""
+
+
+def test_worker_without_a_number_for_a_connection_says_so_and_is_replaced(
+    home: QueueHome, tmp_path: Path
+) -> None:
+    with (tmp_path / "log").open("wb") as log:
+        kept = os.dup(2)
+        os.dup2(log.fileno(), 2)
+        try:
+            home.start()
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+    before = workers(home)
+
+    def limit() -> bytes:
+        for pid in before:
+            hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (0, hard))
+        return b""
+
+    as_user(SERVER, limit)
+    assert home.submit() == verdict(exitcodes.COMMUNICATION_FAILED)
+    until(lambda: home.submit() == b"")
+    said = (tmp_path / "log").read_bytes()
+    assert b"Traceback" not in said
+    assert said.startswith(
+        b"qmail-queued: fatal: worker: unable to take a connection:"
+        b" process cannot open more files\nqmail-queued: warning: worker "
+    )
 
 
 def test_worker_that_does_not_come_back_is_killed(home: QueueHome) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,7 +17,7 @@ import pytest
 from pytools.process.dnsnames import TRY_SECONDS
 from tests.support.dnsserver import DnsServer, Zone, serving
 from tests.support.smtphome import Home
-from tests.support.tcpservers import Running
+from tests.support.tcpservers import ROOT, Running
 
 Start = Callable[..., Running]
 LISTED, OTHER = "127.0.0.1", "127.0.0.2"
@@ -197,3 +199,35 @@ def test_client_that_reads_nothing_is_left_after_the_time(
     os.close(write_end)
     assert os.read(read_end, 100).startswith(b"220 rblsmtpd.local\r\n250 ")
     os.close(read_end)
+
+
+def test_refusal_that_spins_is_ended_by_a_signal(tmp_path: Path) -> None:
+    """As an interpreter without memory may; SIGALRM does it, whatever was inherited."""
+    script = (
+        "import signal\n"
+        "signal.signal(signal.SIGALRM, signal.SIG_IGN)\n"
+        "from pytools.base import peer\n"
+        "from pytools.commands import rblsmtpd\n"
+        "def spin(self, data):\n"
+        "    while True: pass\n"
+        "peer.GRACE_SECONDS = 1\n"
+        "rblsmtpd.Session.receive = spin\n"
+        "rblsmtpd.main([b'rblsmtpd', b'-t1', b'true'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        input=b"QUIT\r\n",
+        capture_output=True,
+        env={"PYTHONPATH": ROOT, "RBLSMTPD": "no"},
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGALRM
+    assert done.stdout == b"220 rblsmtpd.local\r\n"
+
+
+def test_time_limit_beyond_what_can_be_waited_for_is_one(
+    home: Home, names: DnsServer
+) -> None:
+    done = run(home, names, "-t", "99999999999", RBLSMTPD="no")
+    assert (done.returncode, done.stdout) == (0, b"220 rblsmtpd.local\r\n")

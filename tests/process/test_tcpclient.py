@@ -29,7 +29,10 @@ Run = Callable[..., subprocess.CompletedProcess[bytes]]
 def launchers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the programs that these tests run."""
     directory = tmp_path_factory.mktemp("bin")
-    for name in ("tcpclient", "tcpcat", "who@", "http@", "mconnect", "mconnect-io"):
+    for name in (
+        *("tcpclient", "tcpserver", "tcpcat", "who@", "http@", "mconnect"),
+        "mconnect-io",
+    ):
         (directory / name).write_bytes(launcher.render(name.encode(), b"/none"))
         (directory / name).chmod(0o755)
     return directory
@@ -124,15 +127,42 @@ def test_interface_of_an_address_must_exist(run: Run, ip6: str) -> None:
     assert done.stderr.startswith(start.encode())
 
 
-def test_dns_server_that_fails_is_a_temporary_error(run: Run) -> None:
-    with serving({("broken.test.", "RCODE"): ["SERVFAIL"]}) as names:
+FAILED_LOOK_UPS = {
+    "SERVFAIL": "temporary failure",
+    "REFUSED": "temporary failure",
+    "NOTIMP": "temporary failure",
+    "FORMERR": "temporary failure",
+}
+"""What the name server answers, and how both originals call it."""
+FIND = "temporarily unable to figure out IP address for broken.test"
+
+
+@pytest.mark.parametrize("program", ["tcpclient", "tcpserver"])
+@pytest.mark.parametrize("code", FAILED_LOOK_UPS)
+def test_failed_look_up_is_said_as_by_the_original(
+    run: Run, program: str, code: str
+) -> None:
+    with serving({("broken.test.", "RCODE"): [code]}) as names:
         dns = {"DNSCACHEIP": f"127.0.0.1:{names.port}"}
-        done = run("tcpclient", "broken.test", "1", "true", **dns)
+        done = run(program, "broken.test", "1", "true", **dns)
     assert done.returncode == 111
-    assert done.stderr == (
-        b"tcpclient: fatal: temporarily unable to figure out IP address for "
-        b"broken.test: timed out\n"
-    )
+    said = f"{program}: fatal: {FIND}: {FAILED_LOOK_UPS[code]}\n"
+    assert done.stderr.decode() == said
+
+
+@pytest.mark.parametrize("program", ["tcpclient", "tcpserver"])
+def test_look_up_where_nobody_listens_is_said_as_by_the_original(
+    run: Run, program: str
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        # Connected to another: what comes from elsewhere is refused.
+        taken.connect(("127.0.0.1", 9))
+        dns = {"DNSCACHEIP": "{}:{}".format(*taken.getsockname())}
+        done = run(program, "broken.test", "1", "true", **dns)
+    assert done.returncode == 111
+    said = f"{program}: fatal: {FIND}: connection refused\n"
+    assert done.stderr.decode() == said
 
 
 def test_address_needs_no_dns_library() -> None:
@@ -265,6 +295,17 @@ def test_mconnect_io_sends_while_its_output_is_stuck(talker: Talker) -> None:
     # What came before the end is not lost, however late it is read.
     talker.peer.shutdown(socket.SHUT_WR)
     assert len(read_to_end(talker.output[0])) == sent
+    assert talker.process.wait(30) == 0
+
+
+def test_mconnect_io_drops_what_nobody_takes_and_goes_on(talker: Talker) -> None:
+    os.close(talker.output[0])
+    talker.peer.settimeout(30)
+    for _ in range(3):
+        talker.peer.sendall(b"x" * 10_000)
+        os.write(talker.input[1], b"still here\n")
+        assert talker.peer.recv(100) == b"still here\r\n"
+    talker.peer.shutdown(socket.SHUT_WR)
     assert talker.process.wait(30) == 0
 
 

@@ -103,6 +103,34 @@ def test_server_at_limit_defers_clients(start: Start) -> None:
     assert server.stop() == 0
 
 
+def test_child_of_whoever_became_the_server_is_no_connection(
+    start: Start, bin_dir: Path, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "go")
+    shell = 'head -1 go >/dev/null & exec "$0" "$@"'
+    command = ["sh", "-c", shell, str(bin_dir / "tcpserver")]
+    server = start([*QUIET, "-c", "1"], ["cat"], command=command)
+    with server.connect() as first, server.connect() as second:
+        first.sendall(b"x")
+        assert first.recv(1) == b"x"
+        second.sendall(b"y")
+        (tmp_path / "go").write_bytes(b"now\n")
+        server.wait_for(": end ")
+        # Else the second client would have been served by now, beside the first.
+        server.wait_for("status: ", 3)
+        server.process.send_signal(signal.SIGUSR1)
+        server.wait_for("report: 1/1 connections")
+        lines = [line.split(": ", 1)[1] for line in server.lines()]
+        assert [line for line in lines if line.startswith("status: ")] == [
+            "status: 0/1",
+            "status: 1/1",
+            "status: 1/1",
+        ]
+        first.close()
+        assert second.recv(1) == b"y"
+    server.wait_for("status: 0/1", 3)
+
+
 def test_term_ends_server_at_once_and_children_live_on(start: Start) -> None:
     server = start(QUIET, ["cat"])
     with server.connect() as connection:

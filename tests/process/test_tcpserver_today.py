@@ -136,7 +136,11 @@ def test_drain_closes_the_port_and_waits_for_connections(start: Start) -> None:
 
 
 def test_drain_ends_at_a_second_term_and_when_time_is_up(start: Start) -> None:
-    for options, again in ((["-w", "0"], True), (["-w", "1"], False)):
+    for options, again in (
+        (["-w", "0"], True),
+        (["-w", "9999999"], True),
+        (["-w", "1"], False),
+    ):
         server = start([*QUIET, *options], ["cat"])
         with server.connect() as connection:
             connection.sendall(b"x")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import _socket
 import errno
+import posix
+import select
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -75,3 +78,42 @@ def test_run_without_descriptors_for_a_pipe_is_fatal(
         111,
         b"tcpserver: fatal: unable to create pipe: process cannot open more files",
     )
+
+
+def test_number_of_a_resolver_that_could_not_start_is_free_for_a_channel(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_process(body: Callable[[], int]) -> int:
+        raise OSError(errno.EAGAIN, "no process")
+
+    monkeypatch.setattr(child, "fork", no_process)
+    server._resolver.open()
+    number = server._resolver.fd
+    pipe, end = posix.pipe()
+    server._watch(pipe)
+    server._start_resolver()
+    channel, theirs = worker.channel()
+    try:
+        assert channel == number
+        server._poll.register(channel, select.POLLIN)
+        server._watch(pipe)
+        posix.write(theirs, worker.DONE)
+        assert server._poll.poll(0) == [(channel, select.POLLIN)]
+    finally:
+        for fd in (pipe, end, channel, theirs):
+            posix.close(fd)
+
+
+@pytest.mark.parametrize("seconds", [2_147_483, 2_147_484, 2**31 - 1])
+def test_end_of_a_drain_may_be_further_off_than_poll_can_wait(
+    server: Server, seconds: int
+) -> None:
+    server._deadline = time.monotonic() + seconds
+    pipe, end = posix.pipe()
+    try:
+        posix.write(end, b"x")
+        server._watch(pipe)
+        assert server._poll.poll(server._patience()) == [(pipe, select.POLLIN)]
+    finally:
+        posix.close(pipe)
+        posix.close(end)
