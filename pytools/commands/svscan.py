@@ -63,6 +63,7 @@ def main(argv: list[bytes]) -> int:
     except OSError as error:
         raise STRERR.fatal(b"unable to create pipe", error=error) from None
     watching.watch()
+    scanner.starter.limit.lift()
     chain.preload([b"supervise"])
     child.settle()
     ending = loop.run()
@@ -72,6 +73,9 @@ def main(argv: list[bytes]) -> int:
     if not is_through:
         STRERR.warn(b"unable to end every supervise in time")
     if posix.access(FINISH, posix.X_OK, effective_ids=True):
+        for service in scanner.services.values():
+            service.close_pipe()
+        scanner.starter.limit.restore()
         raise Next([b"./" + FINISH, ENDING[ending]], on_error=_cannot_finish)
     return 0 if is_through else 1
 

@@ -49,7 +49,9 @@ def cut(data: bytes, at: int, fill: int, size: int) -> tuple[int, bool]:
 class LogDirectory:
     """A log directory that this process writes to."""
 
-    __slots__ = ("_fd", "_files", "_fill", "_processor", "_run", "_size")
+    __slots__ = (
+        *("_fd", "_files", "_fill", "_processor", "_run", "_size", "has_processor"),
+    )
 
     def __init__(
         self,
@@ -67,6 +69,7 @@ class LogDirectory:
         self._files = LogFiles(spec.name, fd, spec.keep, fs, pause, stamp)
         self._size = spec.size
         self._processor = spec.processor
+        self.has_processor = spec.processor is not None
         self._run = run
         self._fd, self._fill = recovery.start(self._files)
 
@@ -81,6 +84,10 @@ class LogDirectory:
             at = end
             if ends_file:
                 self._rotate()
+
+    def room(self) -> int:
+        """How many bytes may come before the next newline ends the file; at least 0."""
+        return max(self._size - MARGIN - self._fill, 0)
 
     def force(self) -> None:
         """Rotate now, unless current is empty."""

@@ -9,6 +9,7 @@ Passes       a full pass does as the original's, which comes every five seconds.
              supervise that died soon after its start.
 Leftovers    of an earlier svscan are left alone (svscanboot -k), and waited for.
 Promise      never stops a service; a failure is a warning, the next pass tries again.
+Descriptors  one stays free always: pipes of services never take the last.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from __future__ import annotations
 import posix
 import time
 
-from pytools.base import fds
 from pytools.process import child
 from pytools.supervision import status
+from pytools.supervision.descriptors import pipe_that_spares_one
 from pytools.supervision.starting import Starter
 
 TYPE_CHECKING = False
@@ -133,12 +134,17 @@ class Scanner:
         self.now = self.clock()
         self.is_full = is_full
         self.again_at = NEVER
+        self.starter.look()
         try:
             names = posix.listdir(b".")
         except OSError as error:
             self.strerr.warn(b"unable to read directory", error=error)
-            return
-        self.starter.look()
+            self._keep_listed()
+        else:
+            self._start_listed(names)
+        self._forget()
+
+    def _start_listed(self, names: list[bytes]) -> None:
         self.passes += 1
         for name in names:
             if name[:1] != b".":
@@ -147,7 +153,16 @@ class Scanner:
                     service.name = name
                     service.seen = self.passes
                     self._keep_running(service)
-        self._forget()
+
+    def _keep_listed(self) -> None:
+        """Go by what was listed last.
+
+        COMPAT: the original does nothing in a pass in which it cannot read the
+        directory; here what has died is started all the same.
+        """
+        for service in self.services.values():
+            if service.seen == self.passes:
+                self._keep_running(service)
 
     def start_log(self, service: Service) -> None:
         """Start the supervise of the log."""
@@ -237,7 +252,7 @@ class Scanner:
             self.strerr.warn(b"unable to stat ", name, b"/log", error=error)
             return None
         try:
-            return Service(name, fds.pipe() if has_log else None)
+            return Service(name, pipe_that_spares_one() if has_log else None)
         except OSError as error:
             self.strerr.warn(b"unable to create pipe for ", name, error=error)
             return None

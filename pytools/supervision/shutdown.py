@@ -13,6 +13,7 @@ Supervises   are reached by /proc/PID/cwd, whatever became of their entries, and
 
 from __future__ import annotations
 
+import errno
 import posix
 
 from pytools.base import fds, signals
@@ -38,7 +39,10 @@ class Shutdown:
     no orphans, None if this process adopts none.
     """
 
-    __slots__ = ("_kill_at", "_orphans_until", "_own", "_scanner", "_told", "_wait")
+    __slots__ = (
+        *("_kill_at", "_orphans_until", "_own", "_scanner", "_told", "_wait"),
+        "_warned",
+    )
 
     def __init__(
         self,
@@ -53,6 +57,7 @@ class Shutdown:
         self._kill_at = scanner.clock() + seconds
         self._orphans_until = 0.0
         self._told: set[tuple[int, bytes]] = set()
+        self._warned: set[int] = set()
 
     def run(self) -> bool:
         """True if everything has ended, False if time ran out."""
@@ -113,7 +118,8 @@ class Shutdown:
             try:
                 # Nothing has to be waited for: there is room in every FIFO for these.
                 fd = control.open_control(directory)
-            except OSError:
+            except OSError as error:
+                self._note(half.pid, service.name + where, error)
                 continue  # a supervise that has only just begun, or no /proc
             try:
                 posix.write(fd, commands)
@@ -124,6 +130,13 @@ class Shutdown:
             self._told.add((half.pid, commands))
             return True
         return False
+
+    def _note(self, pid: int, what: bytes, error: OSError) -> None:
+        """Warn, once, of a supervise that is not told for lack of descriptors."""
+        # Pipes leave one free: the limit was lowered, or the system's is reached.
+        if error.errno in (errno.EMFILE, errno.ENFILE) and pid not in self._warned:
+            self._warned.add(pid)
+            self._scanner.strerr.warn(b"unable to reach supervise ", what, error=error)
 
     def _orphans_are_gone(self, now: float) -> bool:
         """Signal adopted children; True if there are none."""

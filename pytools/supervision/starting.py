@@ -17,6 +17,7 @@ from pytools.base.environment import environ
 from pytools.base.exits import Exit, Next
 from pytools.process import chain
 from pytools.process.runner import call_main
+from pytools.supervision.descriptors import SoftLimit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,15 +32,17 @@ class Starter:
     """The look-up, and what its children do with it.
 
     ``inherited``: the descriptors that were open at the start, and stay open in every
-    supervise. All that svscan opens itself is close-on-exec.
+    supervise. All that svscan opens itself is close-on-exec. ``limit``: the children
+    get back what svscan found.
     """
 
-    __slots__ = ("file", "home", "inherited", "strerr")
+    __slots__ = ("file", "home", "inherited", "limit", "strerr")
 
     def __init__(self, strerr: Strerr) -> None:
         self.strerr = strerr
         self.file = b""
         self.home = b""
+        self.limit = SoftLimit()
         self.inherited = [fd for fd in chain.open_descriptors() if _is_inherited(fd)]
 
     def look(self) -> None:
@@ -72,8 +75,10 @@ class Starter:
         return self._become(b"log", what, [*self.inherited, 0])
 
     def _become(self, directory: bytes, what: bytes, stay: list[int]) -> int:
+        # First: what is to be opened next needs a number below the limit.
+        _close_all_but(stay)
+        self.limit.restore()
         if self.file:
-            _close_all_but(stay)
             return call_main(SUPERVISE, self.home, [self.file, directory])
 
         def cannot(error: OSError) -> Exit:

@@ -6,6 +6,7 @@ import os
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -184,6 +185,25 @@ def test_processor_gets_its_descriptors_and_a_lasting_state(
     assert content(tmp_path / "wd").decode().strip() == str(log)
     # 3 is the directory that ls reads; 6 or more would be one of multilog's own.
     assert content(tmp_path / "fds").split() == [b"0", b"1", b"2", b"3", b"4", b"5"]
+
+
+def test_processor_succeeds_once_where_its_status_would_be_lost(
+    multilog: Running, tmp_path: Path
+) -> None:
+    """Whoever started it ignores SIGCHLD."""
+    ignoring = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN)"
+    command = [
+        sys.executable,
+        "-c",
+        f"{ignoring}; os.execvp(sys.argv[1], sys.argv[1:])",
+    ]
+    multilog.python = [*command, *multilog.python]
+    lines = b"y" * 99 + b"\n"
+    processor = "!cat; grep SigIgn /proc/self/status >>runs"
+    assert multilog.run(lines * 41, "s4096", processor, "./log") == (0, b"")
+    assert whole(tmp_path / "log") == lines * 41
+    (run,) = content(tmp_path / "log/runs").splitlines()
+    assert not int(run.split()[1], 16) & 1 << (signal.SIGCHLD - 1)
 
 
 def test_processor_that_fails_is_reported_and_nothing_is_lost(

@@ -48,10 +48,18 @@ def scanned(
     *,
     chdir: bool = False,
     stderr: int = subprocess.DEVNULL,
+    limit: str = ":",
+    orderly: bool = False,
     **environment: str,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """An svscan of ``scan``; at the end it and all its supervises are gone."""
-    command = [str(programs / "svscan"), *([] if chdir else [str(scan)])]
+    """An svscan of ``scan``; at the end it and all its supervises are gone.
+
+    ``limit``: a shell command that is to be carried out before. ``orderly``: TERM
+    takes everything down.
+    """
+    command = [str(programs / "svscan"), *(["-t", "15"] if orderly else [])]
+    command += [] if chdir else [str(scan)]
+    command = ["sh", "-c", f'{limit}; exec "$@"', "sh", *command]
     process = subprocess.Popen(
         command,
         cwd=scan if chdir else None,
@@ -370,6 +378,98 @@ def test_svscanboot_k_keeps_what_an_earlier_svscan_left(
             process.wait(20)
             end_service(service)
             until(lambda: not answers(service / "supervise/ok"))
+
+
+# Descriptors.
+
+
+def make_logged(directory: Path, count: int) -> list[Path]:
+    """Services with logs, all of them down."""
+    made = [make_service(directory / f"s{n}", down=True) for n in range(count)]
+    for service in made:
+        make_service(service / "log", down=True)
+    return made
+
+
+def answering(made: list[Path]) -> list[Path]:
+    """Those whose supervise, and that of the log, is there."""
+    return [
+        service
+        for service in made
+        if answers(service / "supervise/ok") and answers(service / "log/supervise/ok")
+    ]
+
+
+def room_for(limit: int) -> int:
+    """How many services with logs fit: seven descriptors are svscan's own or free."""
+    return (limit - 7) // 2
+
+
+@pytest.mark.parametrize("limit", [18, 19])
+def test_svscan_out_of_descriptors_goes_on(
+    scan: Path, programs: Path, limit: int
+) -> None:
+    # Of two limits in a row one is used up to the last by pairs.
+    made = make_logged(scan, 8)
+    started = room_for(limit)
+    with scanned(scan, programs, limit=f"ulimit -n {limit}") as svscan:
+        until(lambda: len(answering(made)) == started)
+        up = answering(made)
+        before = children(svscan.pid)
+        assert len(before) == 2 * started
+        os.kill(before[0], signal.SIGKILL)
+        until(
+            lambda: (
+                len(children(svscan.pid)) == 2 * started
+                and before[0] not in children(svscan.pid)
+            )
+        )
+        # What goes makes room for one that had to wait.
+        until(lambda: answering(made) == up)
+        gone = up[0].rename(scan / f".{up[0].name}")
+        services.send(gone, b"dx")
+        services.send(gone / "log", b"dx")
+        until(lambda: len(answering(made)) == started)
+        assert not answers(gone / "supervise/ok")
+
+
+@pytest.mark.parametrize("limit", [18, 19])
+def test_svscan_out_of_descriptors_takes_everything_down(
+    scan: Path, programs: Path, limit: int
+) -> None:
+    made = make_logged(scan, 8)
+    with scanned(scan, programs, limit=f"ulimit -n {limit}", orderly=True) as svscan:
+        until(lambda: len(answering(made)) == room_for(limit))
+        svscan.terminate()
+        assert svscan.wait(20) == 0
+        assert not answering(made)
+
+
+@pytest.mark.parametrize("before", [":", "export PYQMAIL_EXEC=1"])
+def test_svscan_takes_the_hard_limit_and_hands_on_the_soft_one(
+    scan: Path, programs: Path, before: str
+) -> None:
+    made = make_logged(scan, 10)
+    (scan / ".svscan").mkdir()
+    hook = scan / ".svscan/finish"
+    hook.write_text("#!/bin/sh\nulimit -n >limit; ulimit -Hn >>limit\n")
+    hook.chmod(0o755)
+    limit = f"{before}; ulimit -Sn 20; ulimit -Hn 100"
+    with scanned(scan, programs, limit=limit, orderly=True) as svscan:
+        until(lambda: len(answering(made)) == 10)
+        assert {open_files(pid) for pid in children(svscan.pid)} == {("20", "100")}
+        assert open_files(svscan.pid) == ("100", "100")
+        svscan.terminate()
+        assert svscan.wait(20) == 0
+    assert (scan / "limit").read_text() == "20\n100\n"
+
+
+def open_files(pid: int) -> tuple[str, ...]:
+    """Soft and hard limit of a process."""
+    for line in Path(f"/proc/{pid}/limits").read_text().splitlines():
+        if line.startswith("Max open files"):
+            return tuple(line.split()[3:5])
+    raise AssertionError("no limit")
 
 
 # Noticed at once, without a pass.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -169,9 +171,56 @@ def test_scan_lost_directory_warns_and_keeps_everything(
     monkeypatch.setattr("posix.listdir", broken)
     world.dead = [(1001, 0)]
     world.scanner.scan()
-    assert len(world.scanner.services) == 1
+    assert world.pids() == [(1002, 0)]
     expected = "svscan: warning: unable to read directory: input/output error\n"
     assert capfd.readouterr().err == expected
+
+
+def test_scan_lost_directory_what_was_gone_before_ends_for_good(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("a/log").mkdir(parents=True)
+    before = len(os.listdir("/proc/self/fd"))
+    world.scanner.scan()
+    os.rename("a", ".a")
+    world.scanner.scan()
+    with monkeypatch.context() as patch:
+        patch.setattr("posix.listdir", lambda _: os.stat("/nonexistent"))
+        world.dead = [(1001, 0), (1002, 0)]
+        world.scanner.scan()
+    assert world.pids() == []
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("free", [2, 3])
+def test_scan_pipes_leave_a_descriptor_free(
+    world: World, monkeypatch: pytest.MonkeyPatch, free: int
+) -> None:
+    Path("a/log").mkdir(parents=True)
+    with only_free(free):
+        world.scanner.scan()
+        os.close(os.open(".", os.O_RDONLY))
+    assert world.pids() == ([(1001, 1002)] if free > 2 else [])
+
+
+@contextmanager
+def only_free(count: int) -> Iterator[None]:
+    """So many descriptors can be opened in here."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = max(map(int, os.listdir("/proc/self/fd"))) + 1 + count
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limits[1]))
+    taken = []
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.open("/dev/null", os.O_RDONLY))
+        for _ in range(count):
+            os.close(taken.pop())
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for fd in taken:
+            os.close(fd)
 
 
 class Leftover:
