@@ -53,8 +53,8 @@ MACHINERY = {
 OF_ALL_PROGRAMS = {"PYQMAIL_EXEC": "qmail.7"}
 """What every program heeds that runs others, and the page that says so."""
 NOT_READ: dict[str, set[str]] = {
-    # They complete addresses with an empty environment.
-    "dot-forward": BY_CONTROL,
+    # They complete addresses with an empty environment; /bin/sh is a full name.
+    "dot-forward": {*BY_CONTROL, "PATH"},
     "newaliases": BY_CONTROL,
     # These name the files: in bin of the qmail home.
     "datemail": {"PATH"},

@@ -86,6 +86,20 @@ NO_PYTHON = (
     " xargs sed -i --follow-symlinks '1s,^#![^ ]*,#!/usr/bin/python3.99,'"
 )
 
+ONLY_ROOTS_PYTHON = (
+    "mkdir -p /opt/py && printf '#!/bin/sh\n[ `id -u` = 0 ] || { echo no libpython >&2;"
+    ' exit 127; }\nexec /usr/bin/python3 "$@"\n\' > /opt/py/python3 &&'
+    " chmod 755 /opt/py/python3 &&"
+    " grep -l pytools.process.launch /command/* /usr/local/bin/* /var/qmail/bin/* |"
+    " xargs sed -i --follow-symlinks '1s,^#![^ ]*,#!/opt/py/python3,'"
+)
+"""As one that finds its library below /root."""
+UMASK = (
+    "for s in qmail-send qmail-smtpd; do d=/var/qmail/supervise/$s;"
+    " chmod 700 $d $d/log; svc -t -w R -T 30 /service/$s/log; done; true"
+)
+"""As the guide makes them with the umask 077."""
+
 NOTHING_BROKEN = (
     "rm -r /usr/local/lib/pyqmail/*.broken; svc -t -w R -T 30 /service/*/log /service/*"
 )
@@ -160,7 +174,7 @@ MISTAKES = {
         " qmailctl cdb",
     ),
     "relay set in run": Mistake(
-        "sed -i '2i RELAYCLIENT=\nexport RELAYCLIENT'"
+        "sed -i '2i RELAYCLIENT=\\nexport RELAYCLIENT'"
         " /var/qmail/supervise/qmail-smtpd/run; svc -t /service/qmail-smtpd",
         {"relay-in-run"},
         "sed -i /RELAYCLIENT/d /var/qmail/supervise/qmail-smtpd/run;"
@@ -180,6 +194,9 @@ MISTAKES = {
     ),
     # Owners and modes.
     "queue directory of root's": Mistake(f"chown root {QUEUE}/mess/5", {"wrong-owner"}),
+    "queue of another split": Mistake(
+        f"mkdir {QUEUE}/mess/23 && chown qmailq:qmail {QUEUE}/mess/23", {"queue-split"}
+    ),
     "wrong group": Mistake(f"chgrp root {QUEUE}/lock/tcpto", {"wrong-group"}),
     "wrong mode": Mistake("chmod 700 /var/qmail/bin/qmail-smtpd", {"wrong-mode"}),
     "chmod -R": Mistake("chmod -R 777 /var/qmail/queue", {"wrong-mode"}),
@@ -210,6 +227,7 @@ MISTAKES = {
         "chown root /var/log/qmail/smtpd/current", {"log-owner"}
     ),
     "no log": Mistake(NO_LOG, {"log-missing", "service-stopped"}),
+    "services that are root's alone": Mistake(UMASK, {"service-private"}),
     "not linked": Mistake("rm /service/qmail-smtpd", {"service-missing"}),
     "svscan not running": Mistake(END_ALL, {"svscan-missing", "service-unsupervised"}),
     "down file": Mistake("touch /service/qmail-smtpd/down", {"service-down-file"}),
@@ -311,6 +329,9 @@ MISTAKES = {
     "interpreter that is gone": Mistake(
         NO_PYTHON, {"interpreter-missing"}, doctor=FROM_SOURCE
     ),
+    "interpreter that only root can start": Mistake(
+        ONLY_ROOTS_PYTHON, {"interpreter-broken"}, "rm -r /opt/py", doctor=FROM_SOURCE
+    ),
     "runtime that is private": Mistake(
         "chmod 750 /usr/local/lib/pyqmail", {"runtime-private"}
     ),
@@ -365,10 +386,13 @@ TOGETHER = (
     ("qmailctl pause", "Maildir that is an mbox", "another mailer"),
     ("svscan not running", "another sendmail", "link of a user's"),
     ("no log", "another softlimit"),
+    ("services that are root's alone",),
+    ("queue of another split",),
     ("port taken", "two names in a line"),
     ("read-only", "Debian's programs", "runtime that is private"),
     ("interpreter that is private",),
     ("interpreter that is gone",),
+    ("interpreter that only root can start",),
     ("runtime that is gone",),
     ("runtime without its code",),
     ("runtime without a library",),

@@ -44,6 +44,7 @@ CHECKS = (
     Check("accounts", accounts.check_accounts, of_guide=True),
     Check("interpreter", programs.check_interpreter),
     Check("home", tree.check_home, of_guide=True, needs_root=True),
+    Check("queue", tree.check_queue, needs_root=True),
     Check("programs", tree.check_programs),
     Check("control", control.check_control, of_guide=True),
     Check("domains", control.check_domains, of_guide=True),

@@ -16,6 +16,8 @@ CODES = {
     "wrong-group": "A program that runs with the right group cannot use it.",
     "wrong-mode": "Somebody who needs it cannot use it, or somebody can who must not.",
     "wrong-type": "Something else is in its place, and programs fail there.",
+    "queue-split": "What was queued with another conf-split is where no program looks "
+    "for it, and never leaves.",
     "program-version": "Two versions at once work together only by luck.",
     "script-missing": "A service cannot start without it.",
     "script-not-executable": "What cannot be executed cannot start.",
@@ -61,10 +63,11 @@ CODES = {
     "service-stopped": "Somebody has taken it down, and mail waits.",
     "service-paused": "Somebody has paused it, and mail waits.",
     "service-loops": "It ends soon after each start; its log says why.",
+    "service-private": "multilog then ends at each start, and nothing is logged.",
     "queued-socket-missing": "Programs hand their mail over there; now each gets a "
     "temporary error.",
-    "smtpd-silent": "No mail comes in; nothing that was looked at tells why, so look at "
-    "what the service says.",
+    "smtpd-silent": "A client that is met so brings no mail; nothing that was looked at "
+    "tells why, so look at what the service says.",
     "port-taken": "tcpserver cannot listen there, and mail goes to another program.",
     "other-mailer": "Two mail systems on a machine take mail from each other.",
     "ipv6-no-listener": "A host that tries an IPv6 address of this machine is refused, "
@@ -107,7 +110,8 @@ CODES = {
     "taken it away.",
     "interpreter-private": "The daemons run as other users and cannot start.",
     "interpreter-changeable": "Who can change it can do all that root can.",
-    "interpreter-broken": "No program can start with it.",
+    "interpreter-broken": "The daemons, which run as other users than root, cannot start "
+    "with it.",
     "runtime-missing": "No program that names it can start.",
     "runtime-private": "The daemons run as other users and cannot start.",
     "runtime-broken": "Programs fail where they need what is missing.",

@@ -338,9 +338,9 @@ def put_alias(machine: Machine, path: str, fill: str) -> str:
     """The command that fills a file, "$f", and puts it in the place of an alias.
 
     SECURITY: it is made where root alone can, and mv -T puts it in the place of a link
-    instead of following it.
+    instead of following it. Where that cannot be done nothing is left.
     """
     return (
         f"f=$(mktemp {quote(f'{machine.home}/alias.XXXXXX')}) && {fill} &&"
-        f' chmod 644 "$f" && mv -T "$f" {quote(path)}'
+        f' chmod 644 "$f" && mv -T "$f" {quote(path)} || {{ rm -f "$f"; false; }}'
     )

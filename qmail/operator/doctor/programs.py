@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 
 from qmail.operator import hier, interpreter, running, takeover
@@ -15,7 +14,8 @@ from qmail.operator.doctor.tree import programs, service_names
 
 LAUNCHER = re.compile(rb"#!(\S+) [^\n]*\nimport sys\nsys\.path\[:0\] = (\[[^\n]*\])\n")
 IMPORTS = "import pytools.process.launch, cdbx, dns.resolver, setproctitle, click"
-RUN_SECONDS = 10.0
+SYSTEM_PYTHON = "/usr/bin/python3"
+IS_NEW_ENOUGH = "import sys; sys.exit(sys.version_info < (3, 11))"
 SOFTLIMIT = re.compile(r"(?:^|[\s;&|])(\S*softlimit)\s([^\n]*)")
 LIMIT = re.compile(r"-[mad]\s*(\d+)")
 QMAILCTL_PATH = re.compile(r"^PATH=([^\s$\"']+)$", re.MULTILINE)
@@ -119,43 +119,39 @@ def of_run(
     user = group = None
     if machine.is_root and machine.owners and not machine.owners.trial:
         user, group = machine.owners.uid("qmaild"), machine.owners.gid("nofiles")
-    again = machine.make("setup check")
-
-    def run(script: str) -> str | None:
-        try:
-            done = subprocess.run(
-                [python, "-ISB", "-c", script],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                user=user,
-                group=group,
-                extra_groups=None if user is None else [],
-                cwd="/",
-                env={},
-                timeout=RUN_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return f"nothing within {RUN_SECONDS:.0f} s"
-        except OSError as error:
-            return (error.strerror or str(error)).lower()
-        if done.returncode == 0:
-            return None
-        lines = text(done.stderr).strip().splitlines()
-        return lines[-1] if lines else f"exit status {done.returncode}"
-
-    if (said := run("pass")) is not None:
+    said = interpreter.refusal(python, "pass", user, group)
+    if said is not None:
         yield Finding(
             "interpreter-broken",
-            f"{program} names the interpreter {python}, which does not run: {said}",
-            again,
+            f"{program} names the interpreter {python}, which does not run"
+            f"{'' if user is None else ' as qmaild'}: {said}",
+            another(machine, python, user, group),
         )
-    elif (said := run(f"import sys; sys.path[:0] = {code!r}; {IMPORTS}")) is not None:
+        return
+    script = f"import sys; sys.path[:0] = {code!r}; {IMPORTS}"
+    if (said := interpreter.refusal(python, script, user, group)) is not None:
         yield Finding(
             "runtime-broken",
             f"{program} names the code in {code[0]}, which does not run: {said}",
             made_anew(machine, code[0]),
         )
+
+
+def another(machine: Machine, python: str, user: int | None, group: int | None) -> str:
+    """The command that installs from the system's interpreter, or shows what this one
+    lacks: setup may take the same again."""
+    system = machine.path(SYSTEM_PYTHON)
+    is_healthy = (
+        os.path.exists(system)
+        and os.path.realpath(system) != os.path.realpath(python)
+        and interpreter.hidden_by(system) is None
+        and interpreter.changeable_at(system) is None
+        and interpreter.refusal(system, IS_NEW_ENOUGH, user, group) is None
+    )
+    if is_healthy:
+        return f"cd {quote(machine.source)} && PYTHON={quote(system)} make setup check"
+    look = f"ldd {quote(os.path.realpath(python))}"
+    return look if user is None else f"su qmaild -s /bin/sh -c {quote(look)}"
 
 
 def check_sendmail(machine: Machine) -> Iterator[Finding]:

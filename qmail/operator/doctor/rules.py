@@ -10,8 +10,9 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 
+from qmail.operator.doctor import runscript
 from qmail.operator.doctor.findings import Finding
-from qmail.operator.doctor.machine import Machine, amend, edit, quote, read
+from qmail.operator.doctor.machine import Machine, amend, edit, quote, read, text
 from qmail.operator.overview import open_regular
 
 POINTERS = 256
@@ -23,8 +24,10 @@ RELAY_FOR_ALL = re.compile(
 """A rule for everybody, or for everybody with a name."""
 ASK_SECONDS = 15.0
 """A million rules take some two seconds."""
-RELAY_IN_RUN = re.compile(rb"^(.*\s)?RELAYCLIENT=", re.MULTILINE)
-OWN_LINE = r"^[[:blank:]]*\(export[[:blank:]]*\)\{0,1\}RELAYCLIENT=[^[:blank:];]*$"
+DENY_ALL = re.compile(
+    b"^" + RELAY_FOR_ALL.pattern.partition(b":allow")[0] + b":deny", re.MULTILINE
+)
+OWN_LINE = r"^[[:blank:]]*\(export[[:blank:]]*\)\{0,1\}RELAYCLIENT=[^[:blank:];\\]*$"
 """A line that does nothing else."""
 REFUSES = b"unable to parse this line: "
 """How tcprules says it."""
@@ -106,16 +109,33 @@ def of_run(machine: Machine) -> Iterator[Finding]:
     run = f"{machine.home}/supervise/qmail-smtpd/run"
     if not os.path.isfile(run):
         return
-    script = read(run)
-    for number, line in enumerate(script.split(b"\n"), 1):
-        if RELAY_IN_RUN.match(line) and not line.lstrip().startswith(b"#"):
-            yield Finding(
-                "relay-in-run",
-                f"{run}, line {number} sets RELAYCLIENT for everybody",
-                f"{amend(run, f'/{OWN_LINE}/s/^/# /')} && svc -t {quote(service)}"
-                if re.fullmatch(rb"\s*(export\s+)?RELAYCLIENT=[^\s;]*", line)
-                else edit(run),
-            )
+    script = text(read(run))
+    found = runscript.given(script, "RELAYCLIENT")
+    if found is None:
+        return
+    number, server = found
+    if not server.is_public or "qmail-smtpd" not in map(
+        os.path.basename, server.program
+    ):
+        return
+    if server.last("x")[0] and has_deny_all(machine):
+        return
+    line = script.split("\n")[number - 1]
+    yield Finding(
+        "relay-in-run",
+        f"{run}, line {number} sets RELAYCLIENT for everybody",
+        f"{amend(run, f'/{OWN_LINE}/s/^/# /')} && svc -t {quote(service)}"
+        if re.fullmatch(r"\s*(export\s+)?RELAYCLIENT=[^\s;\\]*", line)
+        else edit(run),
+    )
+
+
+def has_deny_all(machine: Machine) -> bool:
+    """True if the rules, as far as they can be read, keep some out by default. OSError."""
+    try:
+        return DENY_ALL.search(read(machine.places.rules)) is not None
+    except FileNotFoundError:
+        return False
 
 
 def without(machine: Machine, number: int) -> str:

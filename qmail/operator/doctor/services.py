@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,12 +13,16 @@ from dataclasses import dataclass
 from pytools.base.tai import unpack
 from qmail.operator import overview
 from qmail.operator.doctor.findings import Finding
-from qmail.operator.doctor.machine import Machine, quote, read
+from qmail.operator.doctor.machine import Machine, quote, read, text
 from qmail.operator.doctor.tree import GUIDE_SERVICES, service_names
 from qmail.operator.overview import NotRegularError
 
 STATUS_BYTES = 18
 PAUSE_SECONDS = 0.2
+LOGGER = re.compile(
+    rb"^\s*(?:exec\s+)?\S*setuidgid\s+([\w-]+)(?:\s|\\\n)+\S*multilog\s", re.MULTILINE
+)
+"""A line that starts multilog as a user."""
 
 
 @dataclass(frozen=True)
@@ -176,11 +182,10 @@ def of_state(machine: Machine, service: str) -> Finding | None:
     """What is wrong with a service now; "loops" may only mean that it is young."""
     name = quote(service)
     if not is_supervised(service):
-        where = f"{machine.proc}/[0-9]*/cmdline"
         return Finding(
             "service-unsupervised",
             f"{service} is not supervised",
-            f"cat {where} | tr '\\0' '\\n' | grep readproctitle",
+            titles(machine),
         )
     state = state_of(service)
     if state is None:
@@ -204,18 +209,84 @@ def of_state(machine: Machine, service: str) -> Finding | None:
         return None
     if state.pid and time.time() - state.since > machine.settle_seconds:
         return None
-    log, last = last_words(machine, service)
-    # SECURITY: qmaill could have put there a FIFO to hang on, or a link.
-    is_log = os.path.isfile(log) and not os.path.islink(log)
-    look = "tail" if is_log or not os.path.lexists(log) else "ls -la"
+    return of_private(machine, service) or of_loop(machine, service)
+
+
+def of_loop(machine: Machine, service: str) -> Finding:
+    """A service that does not stay up, and where it says why."""
+    if service.endswith("/log"):
+        # What multilog has to say goes with svscan's own words.
+        last = last_title(machine)
+        look = titles(machine)
+    else:
+        log, last = last_words(machine, service)
+        # SECURITY: qmaill could have put there a FIFO to hang on, or a link.
+        is_log = os.path.isfile(log) and not os.path.islink(log)
+        look = f"{'tail' if is_log else 'ls -la'} {quote(log)}"
+        if not os.path.lexists(log):
+            look = titles(machine)
+    return Finding("service-loops", f"{service} does not stay up", look, last)
+
+
+def of_private(machine: Machine, service: str) -> Finding | None:
+    """A log whose multilog runs as a user who may not look at its directory.
+
+    multilog(8) opens the directory that it is started in, and comes back to it.
+    """
+    if not service.endswith("/log"):
+        return None
+    try:
+        found = LOGGER.search(read(f"{service}/run"))
+        user = machine.getpwnam(text(found[1])) if found else None
+        now = os.stat(service)
+    except (OSError, KeyError):
+        return None
+    if user is None or user.pw_uid == 0 or is_open_to(now, user):
+        return None
+    private = [
+        path
+        for path in (os.path.dirname(service), service)
+        if not is_open_to(os.stat(path), user)
+    ]
+    is_safe = all(map(machine.is_in_roots_hands, private))
+    real = [quote(os.path.realpath(path)) for path in private]
     return Finding(
-        "service-loops", f"{service} does not stay up", f"{look} {quote(log)}", last
+        "service-private",
+        f"{user.pw_name} cannot enter {os.path.realpath(service)}",
+        f"chmod 755 {' '.join(real)}" if is_safe else f"namei -l {quote(service)}",
     )
+
+
+def is_open_to(now: os.stat_result, user: pwd.struct_passwd) -> bool:
+    """True if a user may list a directory and enter it."""
+    shift = 6 if now.st_uid == user.pw_uid else 3 if now.st_gid == user.pw_gid else 0
+    return now.st_mode >> shift & 0o5 == 0o5
+
+
+def titles(machine: Machine) -> str:
+    """The command that shows what goes to no log: readproctitle's title has it."""
+    where = f"{machine.proc}/[0-9]*/cmdline"
+    return f"cat {where} | tr '\\0' '\\n' | grep readproctitle"
+
+
+def last_title(machine: Machine) -> str:
+    """The last line in readproctitle's title, or nothing."""
+    for pid in filter(str.isdigit, os.listdir(machine.proc)):
+        try:
+            title = read(f"{machine.proc}/{pid}/cmdline").rstrip(b"\0")
+        except OSError:
+            continue
+        if title.startswith(b"readproctitle "):
+            # After the last end of a line there may be a part of one.
+            lines = title.partition(b"...")[2].split(b"\n")
+            whole = [line for line in lines[:-1] if line.strip(b". ")]
+            return text(whole[-1]) if whole else ""
+    return ""
 
 
 def last_words(machine: Machine, service: str) -> tuple[str, str]:
     """Where a service logs, and the last line that is there."""
-    name = os.path.basename(service.removesuffix("/log"))
+    name = os.path.basename(service)
     known = {"qmail-send": "qmail", "qmail-smtpd": "qmail/smtpd"}.get(name, name)
     directory = overview.log_of(machine.places, name)
     log = f"{directory or f'{machine.places.var_log}/{known}'}/current"
@@ -223,8 +294,7 @@ def last_words(machine: Machine, service: str) -> tuple[str, str]:
         lines = list(overview.log_lines(name, overview.tail(log)))
     except OSError:
         return log, ""
-    # What the log's own supervise has to say goes elsewhere.
-    return log, lines[-1].text if lines and not service.endswith("/log") else ""
+    return log, lines[-1].text if lines else ""
 
 
 def of_socket(machine: Machine) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import replace
 
-from qmail.operator import hier, instcheck, overview
+from qmail.operator import hier, instcheck, overview, takeover
 from qmail.operator.doctor.findings import Finding
 from qmail.operator.doctor.machine import Machine, amend, edit, quote, read, text
 from qmail.operator.places import HOME, Owners
@@ -32,6 +32,7 @@ MISSING, OWNER, GROUP, MODE, TYPE = (
     "has wrong type",
 )
 """How instcheck says it."""
+OTHER_VERSION = " is of another version"
 
 
 def check_home(machine: Machine) -> Iterator[Finding]:
@@ -128,6 +129,22 @@ def wrong_mode(path: str, mode: int) -> Finding:
     )
 
 
+def check_queue(machine: Machine) -> Iterator[Finding]:
+    """No message lies where no program looks for it. OSError."""
+    if not takeover.is_split_otherwise(machine.places):
+        return
+    scan = machine.places.service
+    pair = f"{quote(f'{scan}/qmail-send')} {quote(f'{scan}/{machine.places.queued}')}"
+    repair = "pyqmail queue check --repair"
+    yield Finding(
+        "queue-split",
+        f"{machine.home}/queue is not split by {hier.SPLIT}",
+        f"svc -d -w D -T 300 {pair} && {repair} && svc -u {pair}"
+        if os.path.isdir(scan)
+        else "pyqmail queue check",
+    )
+
+
 def programs(machine: Machine) -> Iterator[str]:
     """The paths of all programs, those in bin/ too."""
     places = machine.places
@@ -158,10 +175,20 @@ def check_programs(machine: Machine) -> Iterator[Finding]:
             yield wrong_owner(path, "root")
         if MODE in words:
             yield wrong_mode(path, 0o755)
-    for line in instcheck.of_launchers(every):
-        # Another file in the place of a program may be meant: a wrapper, an original.
-        if line.endswith("is of another version"):
-            yield Finding("program-version", line, setup(machine))
+    # Another file in the place of a program may be meant: a wrapper, an original.
+    others = [
+        line.removesuffix(OTHER_VERSION)
+        for line in instcheck.of_launchers(every)
+        if line.endswith(OTHER_VERSION)
+    ]
+    if others:
+        more = f" (and {len(others) - MANY} more)" if len(others) > MANY else ""
+        verb = " is of" if len(others) == 1 else " are of"
+        yield Finding(
+            "program-version",
+            f"{', '.join(others[:MANY])}{more}{verb} another version",
+            setup(machine),
+        )
 
 
 def check_scripts(machine: Machine) -> Iterator[Finding]:
@@ -321,7 +348,8 @@ def of_log(machine: Machine, path: str, uid: int) -> Iterator[Finding]:
         if os.stat(path).st_uid != uid:
             yield Finding(
                 "log-link",
-                f"{link} is a link, and {path} does not belong to qmaill",
+                f"{link} is a link, and what it leads to, {os.path.realpath(path)}, "
+                "does not belong to qmaill",
                 f"namei -l {name}",
             )
         return

@@ -24,6 +24,11 @@ HOST = "foobar.example.com"
 SERVICES = ("qmail-send", "qmail-smtpd", "qmail-queued")
 OWN = Holder(77, "tcpserver", "root")
 """tcpserver on port 25, where it should be."""
+SERVER = (
+    "tcpserver -v -R -l foobar.example.com -x /etc/tcp.smtp.cdb -c 20 -u 1 -g 2 0 smtp"
+    " /var/qmail/bin/qmail-smtpd\0"
+)
+"""Its title, as setproctitle leaves it."""
 Check = Callable[[Machine], Iterator[Finding]]
 
 
@@ -107,6 +112,7 @@ class Scene:
         for name in ("root", "postmaster", "mailer-daemon", "abuse"):
             self.put(f"var/qmail/alias/.qmail-{name}", "dave\n")
         self.put("proc/55/comm", "svscan\n")
+        self.put("proc/77/cmdline", SERVER)
         (self.proc / "55/cwd").symlink_to(self.root / "service")
         self.put("proc/net/tcp6", "heading\n")
         self.put("proc/net/if_inet6", "")

@@ -10,13 +10,16 @@ from contextlib import contextmanager
 
 import pytest
 
-from qmail.operator.doctor import answering
+from pytools.ucspi import arguments, limits
+from qmail.operator.doctor import answering, tcpserver
 from qmail.operator.doctor.answering import check_answer, listening_address
 from qmail.operator.doctor.checks import Check, examine
 from qmail.operator.doctor.findings import Finding
 from qmail.operator.doctor.machine import Machine
-from tests.unit.operator.doctor.scene import Scene
+from tests.unit.operator.doctor.scene import SERVER, Scene
 
+NOT_TAKEN = b"nobody accepts"
+LIMITED = "echo set environment variable MAXCONNIP=1; echo allow connection"
 ALLOW, DENY = "echo allow connection", "echo deny connection"
 LOOPBACK = int.from_bytes(b"\x7f\0\0\1", sys.byteorder)
 
@@ -32,6 +35,8 @@ def listening(
         scene.put("proc/net/tcp", f"heading\n0: {LOOPBACK:08X}:{port:04X} 0:0 0A 0:0\n")
 
         def serve() -> None:
+            if words == NOT_TAKEN:
+                return
             peer, _ = listener.accept()
             with peer:
                 peer.sendall(words or b"")
@@ -41,8 +46,11 @@ def listening(
         server = threading.Thread(target=serve, daemon=True)
         server.start()
         yield
-        with socket.create_connection(("127.0.0.1", port)):
-            server.join(20)
+        if words == NOT_TAKEN:
+            return
+        # It may still wait for the first.
+        socket.create_connection(("127.0.0.1", port)).close()
+        server.join(20)
 
 
 def rules(scene: Scene, script: str) -> None:
@@ -64,7 +72,87 @@ def test_silence_is_found(
         assert scene.found(check_answer) == is_found * expected
 
 
-@pytest.mark.parametrize("script", [DENY, "exit 111"])
+@pytest.mark.parametrize(
+    ("changed", "to", "is_found"),
+    [
+        ("tcpserver", "/usr/bin/python3\0-ISB\0/usr/local/bin/tcpserver", True),
+        ("-v -R", "-vR", True),
+        ("-x /etc/tcp.smtp.cdb", "", True),
+        # A header is waited for.
+        ("-v -R", "-v -R -y 127.0.0.1", False),
+        ("-v -R", "-vRy10.0.0.0/8,127.0.0.1", False),
+        # Who is asked: the client, a second name server, the name of this host.
+        ("-v -R", "-v", False),
+        ("-v -R", "-v -Rr", False),
+        ("-v -R", "-v -R -p", False),
+        ("-l foobar.example.com", "", False),
+        # What may take its time, or is no tcpserver.
+        (" /var/qmail/bin/q", " rblsmtpd -r a.example /var/qmail/bin/q", False),
+        (" /var/qmail/bin/q", " sh -c q", False),
+        ("tcpserver", "s6-tcpserver", False),
+        ("tcpserver", "tcpserver -Z", False),
+        ("0 smtp", "", False),
+        # Whose rules are these?
+        ("/etc/tcp.smtp.cdb", "rules.cdb", False),
+    ],
+)
+def test_silence_is_certain(
+    scene: Scene,
+    monkeypatch: pytest.MonkeyPatch,
+    changed: str,
+    to: str,
+    is_found: bool,
+) -> None:
+    monkeypatch.setattr(answering, "GREETING_SECONDS", 0.2)
+    rules(scene, ALLOW)
+    assert changed in SERVER
+    scene.put("proc/77/cmdline", SERVER.replace(changed, to))
+    with listening(scene, monkeypatch, None):
+        assert scene.codes(check_answer) == is_found * ["smtpd-silent"]
+
+
+@pytest.mark.parametrize(("options", "is_found"), [("-v", True), ("-y ::1", False)])
+def test_word_that_is_missing_is_missed_of_any_program(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, options: str, is_found: bool
+) -> None:
+    scene.put("proc/77/cmdline", f"tcpserver\0{options}\x000\0smtp\0/bin/true\0")
+    with listening(scene, monkeypatch, b""):
+        assert scene.codes(check_answer) == is_found * ["smtpd-silent"]
+
+
+@pytest.mark.parametrize("waiting", [0, 1])
+def test_all_connections_in_use_is_no_silence(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, waiting: int
+) -> None:
+    monkeypatch.setattr(answering, "GREETING_SECONDS", 0.4)
+    monkeypatch.setattr(answering, "LOOK_SECONDS", 0.1)
+    rules(scene, ALLOW)
+    with listening(scene, monkeypatch, NOT_TAKEN):
+        table = scene.proc / "net/tcp"
+        shown = table.read_text().replace("0A 0:0", f"0A 00000000:{waiting:08X}")
+        scene.put("proc/net/tcp", shown)
+        assert scene.codes(check_answer) == (not waiting) * ["smtpd-silent"]
+
+
+def test_kernel_counts_connections_that_nobody_has_taken(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.change(proc="/proc")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setattr(answering, "PORT", listener.getsockname()[1])
+        assert not answering.is_waited_for(scene.machine)
+        with socket.create_connection(listener.getsockname()):
+            assert answering.is_waited_for(scene.machine)
+            listener.accept()[0].close()
+            assert not answering.is_waited_for(scene.machine)
+
+
+def test_options_are_those_of_tcpserver() -> None:
+    assert tcpserver.SPEC == arguments.SPEC
+    assert answering.LIMITS == limits.NAMES
+
+
+@pytest.mark.parametrize("script", [DENY, "exit 111", LIMITED])
 def test_client_that_may_be_kept_out_is_none(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:

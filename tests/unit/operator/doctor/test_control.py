@@ -227,6 +227,14 @@ def test_unreadable_file_is_found(scene: Scene) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["defaultdelivery", "concurrencyincoming"])
+def test_what_the_scripts_read_as_root_may_be_roots_alone(
+    scene: Scene, name: str
+) -> None:
+    (scene.control / name).chmod(0o600)
+    assert scene.found(check_control) == []
+
+
 @pytest.mark.parametrize("garbage", [b"\xff\0" * 500, b"", b"\r", b"\n\n#", b" "])
 @pytest.mark.parametrize(
     "name", ["me", "locals", "virtualdomains", "defaultdelivery", "rcpthosts"]

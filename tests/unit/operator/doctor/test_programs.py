@@ -24,6 +24,7 @@ from qmail.operator.doctor.programs import (
     check_softlimit,
 )
 from qmail.operator.doctor.tree import check_programs
+from qmail.operator.places import Owners
 from qmail.operator.running import Process
 from tests.unit.operator.doctor.scene import Check, Scene
 
@@ -36,6 +37,23 @@ def _public(monkeypatch: pytest.MonkeyPatch) -> None:
     """The interpreter of the tests may lie in anybody's home."""
     monkeypatch.setattr(interpreter, "hidden_by", lambda path: None)
     monkeypatch.setattr(interpreter, "changeable_at", lambda path: None)
+
+
+ONLY_ROOT = "#!/bin/sh\n[ `id -u` = 0 ] || { echo no libpython >&2; exit 127; }\n"
+
+
+class Nobodies(Owners):
+    """Those of a real installation, as far as this machine has such users."""
+
+    def __init__(self, owners: Owners) -> None:
+        self._owners = owners
+        self.trial = False
+
+    def uid(self, name: str) -> int:
+        return 65534 if name == "qmaild" else self._owners.uid(name)
+
+    def gid(self, name: str) -> int:
+        return 65534 if name == "nofiles" else self._owners.gid(name)
 
 
 def install(
@@ -107,8 +125,38 @@ def test_interpreter_does_not_run(scene: Scene) -> None:
     python.chmod(0o755)
     install(scene, "svc", str(python))
     (finding,) = check_interpreter(scene.machine)
-    assert (finding.code, finding.remedy) == ("interpreter-broken", SETUP)
+    assert (finding.code, finding.remedy) == ("interpreter-broken", f"ldd {python}")
     assert finding.what.endswith("which does not run: no libpython")
+    # Setup may take the same again, so it is told of another.
+    system = scene.root / "usr/bin/python3"
+    system.symlink_to(sys.executable)
+    assert scene.found(check_interpreter) == [
+        ("interpreter-broken", "cd /src && PYTHON=/usr/bin/python3 make setup check")
+    ]
+    for script in ("exit 1", "exec no-such-program"):
+        system.unlink()
+        scene.put("usr/bin/python3", f"#!/bin/sh\n{script}\n", 0o755)
+        assert scene.found(check_interpreter) == [
+            ("interpreter-broken", "ldd /usr/bin/python")
+        ]
+    system.unlink()
+    system.symlink_to(python)
+    assert scene.found(check_interpreter) == [
+        ("interpreter-broken", "ldd /usr/bin/python")
+    ]
+
+
+@pytest.mark.usefixtures("as_root")
+def test_interpreter_that_only_root_can_start(scene: Scene) -> None:
+    assert scene.machine.owners is not None
+    scene.change(owners=Nobodies(scene.machine.owners))
+    python = scene.put("usr/bin/python", ONLY_ROOT, 0o755)
+    install(scene, "svc", str(python))
+    ((code, remedy),) = scene.found(check_interpreter)
+    assert code == "interpreter-broken"
+    assert remedy == "su qmaild -s /bin/sh -c 'ldd /usr/bin/python'"
+    (finding,) = check_interpreter(scene.machine)
+    assert " which does not run as qmaild: " in finding.what
 
 
 def test_runtime_is_gone_or_broken(scene: Scene) -> None:
@@ -139,6 +187,19 @@ def test_programs_of_two_versions(scene: Scene) -> None:
     found = scene.found(check_programs)
     assert ("program-version", SETUP) in found
     assert ("path-missing", SETUP) in found
+
+
+def test_many_programs_of_another_version_are_one_finding(scene: Scene) -> None:
+    names = ("svc", "svok", "svstat", "svscan", "supervise", "setlock", "fghack")
+    for name in names:
+        install(scene, name)
+    others = ("tcpserver", "tcpclient", "tcprules", "recordio", "fixcrio")
+    for name in others:
+        install(scene, name, code="/elsewhere")
+    (one,) = (x for x in check_programs(scene.machine) if x.code == "program-version")
+    assert one.what.startswith(f"{scene.root}/usr/local/bin/")
+    assert one.what.endswith(" (and 1 more) are of another version")
+    assert one.what.count("/usr/local/bin/") == 4
 
 
 def test_sendmail_of_another(scene: Scene) -> None:
@@ -432,7 +493,7 @@ A = "/var/qmail/alias/.qmail-"
 def put_alias(name: str, fill: str) -> str:
     return (
         f'f=$(mktemp /var/qmail/alias.XXXXXX) && {fill} && chmod 644 "$f"'
-        f' && mv -T "$f" {A}{name}'
+        f' && mv -T "$f" {A}{name} || {{ rm -f "$f"; false; }}'
     )
 
 
@@ -474,8 +535,7 @@ def test_aliases(scene: Scene) -> None:
     environ = {**os.environ, "EDITOR": "true"}
     assert subprocess.run(command, shell=True, env=environ, check=False).returncode == 1
     assert not (place / ".qmail-root").exists()
-    for left in scene.home.glob("alias.*"):
-        left.unlink()
+    assert not list(scene.home.glob("alias.*"))
     for _, remedy in found:
         heal(scene, remedy)
     assert scene.found(check_aliases) == []

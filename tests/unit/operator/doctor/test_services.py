@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import struct
 import subprocess
 import time
@@ -14,7 +15,12 @@ from pytools.process import launcher
 from qmail.operator.doctor.network import check_ip6, check_port
 from qmail.operator.doctor.rules import check_rules
 from qmail.operator.doctor.services import check_services
-from qmail.operator.doctor.tree import check_home, check_logs, check_scripts
+from qmail.operator.doctor.tree import (
+    check_home,
+    check_logs,
+    check_queue,
+    check_scripts,
+)
 from qmail.operator.places import Owners
 from qmail.operator.processes import Holder
 from tests.unit.operator.doctor.scene import Check, Scene
@@ -196,6 +202,10 @@ def test_link_of_qmaills_leads_root_nowhere(scene: Scene, target: str) -> None:
     os.chown(log / "smtpd", 12345, -1, follow_symlinks=False)
     os.chown(scene.root / "var/log/qmail-queued", 12345, -1)
     assert scene.found(check_logs) == [("log-link", "namei -l /var/log/qmail/smtpd")]
+    (finding,) = check_logs(scene.machine)
+    if os.path.isdir(log / "smtpd"):
+        real = os.path.realpath(log / "smtpd")
+        assert f"is a link, and what it leads to, {real}, does not" in finding.what
 
 
 class AnotherLogger(Owners):
@@ -379,6 +389,86 @@ def test_service_that_does_not_stay_up_is_found_with_its_last_words(
     assert said.endswith("qmail-smtpd does not stay up: unable to")
     assert finding.what.endswith("qmail-smtpd does not stay up")
     assert finding.remedy.endswith("/var/log/qmail/smtpd/current")
+
+
+SHOW_TITLES = "cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep readproctitle"
+
+
+def test_log_that_does_not_stay_up_is_found_with_the_words_of_readproctitle(
+    scene: Scene,
+) -> None:
+    scene.supervised("qmail-smtpd/log", pid=0, seconds=0.1)
+    assert scene.found(check_services) == [("service-loops", SHOW_TITLES)]
+    title = "readproctitle service errors: ...g: no\nmultilog: fatal: no\n\nmulti"
+    scene.put("proc/66/cmdline", f"{title}\0\0")
+    scene.put("var/log/qmail/smtpd/current", "@4000000037c219bf2ef02e94 unable to\n")
+    (finding,) = check_services(scene.machine)
+    assert finding.detail == "multilog: fatal: no"
+    for nothing in ("." * 400, "...g: no", ""):
+        scene.put("proc/66/cmdline", f"readproctitle service errors: {nothing}\0")
+        (finding,) = check_services(scene.machine)
+        assert finding.detail == ""
+
+
+def test_service_that_never_logged_is_shown_by_readproctitle(scene: Scene) -> None:
+    scene.supervised("qmail-smtpd", pid=0, seconds=0.1)
+    assert scene.found(check_services) == [("service-loops", SHOW_TITLES)]
+
+
+@pytest.mark.parametrize(
+    ("modes", "uid", "remedy"),
+    [
+        ((0o700, 0o700), 12345, "chmod 755 {0} {0}/log"),
+        ((0o755, 0o750), 12345, "chmod 755 {0}/log"),
+        ((0o755, 0o711), 12345, "chmod 755 {0}/log"),
+        ((0o700, 0o755), 12345, None),
+        ((0o700, 0o700), 0, None),
+    ],
+)
+def test_directory_that_multilog_cannot_enter(
+    scene: Scene, modes: tuple[int, int], uid: int, remedy: str | None
+) -> None:
+    user = pwd.struct_passwd(("qmaill", "x", uid, 12345, "", "/", "/bin/false"))
+    scene.change(getpwnam=lambda name: user)
+    service = scene.home / "supervise/qmail-smtpd"
+    service.chmod(modes[0])
+    (service / "log").chmod(modes[1])
+    assert scene.found(check_services) == []
+    scene.supervised("qmail-smtpd/log", pid=0, seconds=0.1)
+    expected = ("service-loops", SHOW_TITLES)
+    if remedy:
+        expected = (
+            "service-private",
+            remedy.format("/var/qmail/supervise/qmail-smtpd"),
+        )
+    assert scene.found(check_services) == [expected]
+
+
+@pytest.mark.usefixtures("as_root")
+def test_directory_in_the_hands_of_others_is_only_shown(scene: Scene) -> None:
+    user = pwd.struct_passwd(("qmaill", "x", 12345, 12345, "", "/", "/bin/false"))
+    scene.change(getpwnam=lambda name: user)
+    service = scene.home / "supervise/qmail-smtpd"
+    os.chown(service, 1000, -1)
+    (service / "log").chmod(0o700)
+    scene.supervised("qmail-smtpd/log", pid=0, seconds=0.1)
+    assert scene.found(check_services) == [
+        ("service-private", f"namei -l {S}/qmail-smtpd/log")
+    ]
+
+
+@pytest.mark.parametrize("name", ["23/1", "5/7"])
+def test_queue_of_another_split_is_found(scene: Scene, name: str) -> None:
+    assert scene.found(check_queue) == []
+    scene.put("var/qmail/queue/mess/5/28", "")
+    assert scene.found(check_queue) == []
+    scene.put(f"var/qmail/queue/mess/{name}", "")
+    pair = f"{S}/qmail-send {S}/qmail-queued"
+    repair = "pyqmail queue check --repair"
+    expected = f"svc -d -w D -T 300 {pair} && {repair} && svc -u {pair}"
+    assert scene.found(check_queue) == [("queue-split", expected)]
+    (scene.root / "service").rename(scene.root / "elsewhere")
+    assert scene.found(check_queue) == [("queue-split", "pyqmail queue check")]
 
 
 def test_young_service_is_given_its_time(
@@ -567,33 +657,149 @@ def test_relay_for_all(scene: Scene, rule: str, is_found: bool) -> None:
 
 
 OWN_LINE = (
-    "sed -i '/^[[:blank:]]*\\(export[[:blank:]]*\\)\\{0,1\\}RELAYCLIENT=[^[:blank:];]*$"
+    "sed -i '/^[[:blank:]]*\\(export[[:blank:]]*\\)\\{0,1\\}RELAYCLIENT=[^[:blank:];\\\\]*$"
     "/s/^/# /' /var/qmail/supervise/qmail-smtpd/run && svc -t /service/qmail-smtpd"
 )
 EDIT_RUN = "${EDITOR:-vi} /var/qmail/supervise/qmail-smtpd/run"
 
 
+CHAIN, HOST, PROGRAM = "exec /usr", " 0 smtp ", "smtp /var/qmail/bin/qmail-smtpd"
+"""Parts of the guide's script."""
+
+
+def guide_run(scene: Scene) -> str:
+    """The run script of qmail-smtpd, as the guide has it."""
+    text = (scene.home / "supervise/qmail-smtpd/run").read_text()
+    return text.replace(str(scene.root), "")
+
+
 @pytest.mark.parametrize(
-    ("line", "remedy"),
+    ("lines", "remedy"),
     [
-        ("RELAYCLIENT=", OWN_LINE),
+        ("export RELAYCLIENT=", OWN_LINE),
         (' export RELAYCLIENT=""', OWN_LINE),
-        ("exec env RELAYCLIENT= tcpserver", EDIT_RUN),
+        ("RELAYCLIENT=\nexport RELAYCLIENT", OWN_LINE),
+        ("export RELAYCLIENT\nRELAYCLIENT=@x", OWN_LINE),
+        ("export A=1 RELAYCLIENT=", EDIT_RUN),
+        ("export RELAYCLIENT='a b'", EDIT_RUN),
         ("RELAYCLIENT=; export RELAYCLIENT", EDIT_RUN),
+        ("exec 2>&1 # it's\nexport RELAYCLIENT=", OWN_LINE),
+        # It does nothing, or not for the server.
+        ("RELAYCLIENT=", None),
         ("# RELAYCLIENT=", None),
         ("unset RELAYCLIENT", None),
         ("MYRELAYCLIENT=", None),
+        (": RELAYCLIENT=", None),
+        ("env RELAYCLIENT= true", None),
+        ("RELAYCLIENT= true\nexport RELAYCLIENT", None),
+        ("echo export; echo RELAYCLIENT=", None),
+        ("RELAYCLIENT=; unset RELAYCLIENT", None),
+        ("export RELAYCLIENT=\nunset A RELAYCLIENT", None),
+        ("export RELAYCLIENT=\nexport -n RELAYCLIENT", None),
+        # It may not be executed.
+        ('test "$AUTH" && export RELAYCLIENT=', None),
+        ('test "$AUTH" &&\nexport RELAYCLIENT=', None),
+        ("export RELAYCLIENT=\n[ $A ] || unset RELAYCLIENT", None),
+        ("if test $A; then\nexport RELAYCLIENT=\nfi", None),
+        ("while test $A\ndo export RELAYCLIENT=; done", None),
+        ("case $A in\n1) B=2 ;;\nesac\nexport RELAYCLIENT=", None),
+        ("f() {\nexport RELAYCLIENT=\n}", None),
+        ("exit 1\nexport RELAYCLIENT=", None),
+        ("exec /bin/sleep 1\nexport RELAYCLIENT=", None),
+        # It is no command.
+        ("cat <<END >/tmp/x\nexport RELAYCLIENT=\nEND", None),
+        ("cat <<'END'\nRELAYCLIENT=\nEND\nexport RELAYCLIENT=", None),
+        ("echo '\nexport RELAYCLIENT=\n'", None),
+        ("fi\nexport RELAYCLIENT=", None),
     ],
 )
-def test_relay_in_run(scene: Scene, line: str, remedy: str | None) -> None:
+def test_relay_in_run(scene: Scene, lines: str, remedy: str | None) -> None:
     run = scene.home / "supervise/qmail-smtpd/run"
-    run.write_text(f"#!/bin/sh\n{line}\n{run.read_text()}")
+    script = guide_run(scene).replace(CHAIN, f"{lines}\n{CHAIN}")
+    run.write_text(script)
     expected = [("relay-in-run", remedy)] if remedy else []
     assert scene.found(check_rules) == expected
     if remedy == OWN_LINE:
         here = remedy.partition(" && ")[0].replace("/var/", f"{scene.root}/var/")
         subprocess.run(["sh", "-c", here], check=True, timeout=20)
         assert scene.found(check_rules) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "becomes", "line"),
+    [
+        (CHAIN, f"exec env RELAYCLIENT= {CHAIN[5:]}", 16),
+        (CHAIN, f"exec env A=b -u X RELAYCLIENT= {CHAIN[5:]}", 16),
+        (CHAIN, f"RELAYCLIENT= {CHAIN}", 16),
+        (CHAIN, f"RELAYCLIENT= {CHAIN[5:]}", 16),
+        (PROGRAM, f"smtp env RELAYCLIENT= {PROGRAM[5:]}", 18),
+        (CHAIN, f"export RELAYCLIENT=\nexec env - {CHAIN[5:]}", 0),
+        (CHAIN, f"export RELAYCLIENT=\nexec env -i A=b {CHAIN[5:]}", 0),
+        (CHAIN, f"export RELAYCLIENT=\nexec env -u RELAYCLIENT {CHAIN[5:]}", 0),
+        (CHAIN, f"export RELAYCLIENT=\nexec env -uRELAYCLIENT {CHAIN[5:]}", 0),
+        (CHAIN, f"export RELAYCLIENT=\nexec envdir /env {CHAIN[5:]}", 0),
+        (CHAIN, f"exec setlock RELAYCLIENT= {CHAIN[5:]}", 0),
+        (CHAIN, f": exec env RELAYCLIENT= {CHAIN[5:]}", 0),
+    ],
+)
+def test_relay_in_the_command_of_the_server(
+    scene: Scene, part: str, becomes: str, line: int
+) -> None:
+    run = scene.home / "supervise/qmail-smtpd/run"
+    script = guide_run(scene)
+    assert part in script
+    run.write_text(script.replace(part, becomes))
+    found = list(check_rules(scene.machine))
+    assert [one.code for one in found] == bool(line) * ["relay-in-run"]
+    assert all(f"/run, line {line} sets " in one.what for one in found)
+    run.write_text(script)
+    assert scene.found(check_rules) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "becomes", "is_found"),
+    [
+        (HOST, " :: smtp ", True),
+        (HOST, " 8.8.8.8 smtp ", True),
+        (HOST, " 127.0.0.1 smtp ", False),
+        (HOST, " ::1 smtp ", False),
+        (HOST, " localhost smtp ", False),
+        (HOST, " 10.1.2.3 smtp ", False),
+        (HOST, ' "$IP" smtp ', False),
+        (HOST, " $WHERE ", False),
+        ("tcpserver", "sslserver", False),
+        ("bin/qmail-smtpd", "bin/ofmipd", False),
+    ],
+)
+def test_relay_for_all_who_come_only_where_all_can_come(
+    scene: Scene, part: str, becomes: str, is_found: bool
+) -> None:
+    run = scene.home / "supervise/qmail-smtpd/run"
+    script = guide_run(scene).replace(CHAIN, f"export RELAYCLIENT=\n{CHAIN}")
+    assert part in script
+    run.write_text(script.replace(part, becomes))
+    assert scene.codes(check_rules) == is_found * ["relay-in-run"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "is_found"),
+    [
+        ("10.:allow\n:deny\n", False),
+        ("10.:deny\n:allow\n", True),
+        ("# :deny\n", True),
+        (None, True),
+    ],
+)
+def test_rules_that_deny_the_rest_keep_the_world_out(
+    scene: Scene, rules: str | None, is_found: bool
+) -> None:
+    run = scene.home / "supervise/qmail-smtpd/run"
+    run.write_text(guide_run(scene).replace(CHAIN, f"export RELAYCLIENT=\n{CHAIN}"))
+    path = scene.put("etc/tcp.smtp", rules or "")
+    os.utime(path, (0, 0))
+    if rules is None:
+        path.unlink()
+    assert scene.codes(check_rules) == is_found * ["relay-in-run"]
 
 
 def install_tcprules(scene: Scene) -> None:
