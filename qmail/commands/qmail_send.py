@@ -68,7 +68,10 @@ def _send(log: Log) -> None:
     _lock()
     limits = [_spawn_limit(LSPAWN_FDS[1]), _spawn_limit(RSPAWN_FDS[1])]
     local, remote = map(min, limits, controls.concurrency)
-    spawners = SpawnerLink(*LSPAWN_FDS, local, log), SpawnerLink(*RSPAWN_FDS, remote, log)
+    spawners = (
+        SpawnerLink(*LSPAWN_FDS, local, log),
+        SpawnerLink(*RSPAWN_FDS, remote, log),
+    )
     cleaner = CleanerLink(log)
     scheduler = Scheduler(controls, spawners, cleaner, Bounces(controls, log), log)
     find_messages(scheduler, log)

@@ -10,9 +10,11 @@ from qmail.operator.doctor.findings import Finding
 from qmail.operator.doctor.machine import Machine, quote
 from qmail.operator.doctor.tree import log_directories
 
-ROOM_BYTES = 16 << 20
-ROOM_PART = 0.02
-INODES = 1000
+ROOM_BYTES, ROOM_FILES = 32 << 20, 4096
+SMALL_PART = 4
+"""With less, or less than one part in so many, qmail-queued takes no message."""
+ROOM_PART, ROOM_MOST = 0.02, 1 << 30
+"""With less than that part, or that much, it will be so before long."""
 CLOCK_SECONDS = 60.0
 
 
@@ -48,13 +50,14 @@ def of_file_system(path: str, now: os.statvfs_result) -> Iterator[Finding]:
         )
         return
     free, size = now.f_bavail * now.f_frsize, now.f_blocks * now.f_frsize
-    if size and free < max(ROOM_BYTES, min(size * ROOM_PART, 64 * ROOM_BYTES)):
+    least = min(ROOM_BYTES, size // SMALL_PART)
+    if size and free < max(least, min(size * ROOM_PART, ROOM_MOST)):
         yield Finding(
             "disk-full",
             f"the file system of {path} has only {free >> 20} MB free",
             f'du -xh "$(findmnt -nro TARGET -T {name})" | sort -h | tail -n 20',
         )
-    if now.f_files and now.f_favail < INODES:
+    if now.f_favail < min(ROOM_FILES, now.f_files // SMALL_PART):
         yield Finding(
             "disk-no-inodes",
             f"the file system of {path} has only {now.f_favail} inodes free",

@@ -645,6 +645,10 @@ def file_system(**fields: int) -> os.statvfs_result:
         ({"bavail": 1000}, ["disk-full"]),
         ({"bavail": 10000}, ["disk-full"]),
         ({"blocks": 1 << 40, "bavail": 300000}, []),
+        ({"blocks": 100000, "bavail": 8000}, ["disk-full"]),
+        ({"blocks": 100000, "bavail": 9000}, []),
+        ({"blocks": 150, "bavail": 50}, []),
+        ({"blocks": 150, "bavail": 30}, ["disk-full"]),
         ({"favail": 10}, ["disk-no-inodes"]),
         # btrfs counts no inodes.
         ({"files": 0, "favail": 0}, []),
