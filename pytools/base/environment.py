@@ -23,14 +23,17 @@ def edited(
 
 
 def replace(env: dict[bytes, bytes]) -> None:
-    """Make ``env`` the whole environment, for Python and for the C library."""
+    """Make ``env`` the whole environment, for Python and for the C library.
+
+    The library takes no name with ``=`` in front; such an entry is only handed on.
+    """
     fresh = dict(env)
     zone = environ.get(b"TZ")
     for name in list(environ):
-        if name and name not in fresh:
+        if name and name[:1] != b"=" and name not in fresh:
             posix.unsetenv(name)
     for name, value in fresh.items():
-        if environ.get(name) != value and name:
+        if environ.get(name) != value and name and name[:1] != b"=":
             posix.putenv(name, value)
     environ.clear()
     environ.update(fresh)

@@ -6,9 +6,13 @@ from __future__ import annotations
 class BadOption(Exception):
     """An option letter that the program does not have, or that lacks its argument."""
 
-    def __init__(self, letter: bytes) -> None:
+    def __init__(
+        self, letter: bytes, before: list[tuple[bytes, bytes]] | None = None
+    ) -> None:
         super().__init__(letter)
         self.letter = letter
+        self.before = before or []
+        """The options that were read before it: one of them may be wrong, too."""
 
     def explain(self, program: bytes, spec: bytes) -> bytes:
         """The line that getopt(3) prints."""
@@ -43,7 +47,7 @@ def getopt(
             at += 1
             found = spec.find(letter)
             if found < 0 or letter == b":":
-                raise BadOption(letter)
+                raise BadOption(letter, options)
             if spec[found + 1 : found + 2] != b":":
                 options.append((letter, b""))
                 continue
@@ -53,7 +57,7 @@ def getopt(
                 options.append((letter, args[index]))
                 index += 1
             else:
-                raise BadOption(letter)
+                raise BadOption(letter, options)
             break
     return options, args[index:]
 

@@ -63,11 +63,11 @@ def read_directory(directory: bytes) -> dict[bytes, bytes | None]:
             raise STRERR.fatal(
                 b"unable to read ", directory, b"/", name, error=error
             ) from None
-        # A name with an equals sign in it is cut there, as exec would have it.
+        # A name with an equals sign in it is cut there, as exec would have it, but not
+        # before its first byte.
         entry = name if not content else name + b"=" + value_of(content)
-        key, equals, value = entry.partition(b"=")
-        if key:
-            changes[key] = value if equals else None
+        rest, equals, value = entry[1:].partition(b"=")
+        changes[entry[:1] + rest] = value if equals else None
     try:
         posix.fchdir(start)
     except OSError as error:

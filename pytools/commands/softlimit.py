@@ -6,6 +6,9 @@ Memory       COMPAT: for a program of ours -a, -d and -m count from what the int
              and the modules of the whole chain, which are loaded first, take up; for any
              other program they are the plain numbers. Taken literally, -m 5000000 lets
              no interpreter start; ignored, it protects nothing.
+Time         COMPAT: -t is no less than what loading has taken and a moment more: taken
+             literally, -t 0 ends this program before it can become the other. One of ours
+             gets n seconds beyond what was taken, as with -m.
 INVARIANT    after the first limit nothing is imported and no thread is started.
 Exit         100 usage, 111 a failure; else the program's own.
 """
@@ -13,6 +16,7 @@ Exit         100 usage, 111 a failure; else the program's own.
 from __future__ import annotations
 
 import resource
+import time
 
 from pytools.base import limits
 from pytools.base.exits import Next, Strerr, complain
@@ -49,6 +53,8 @@ HARD = None
 """The value ``=``."""
 LARGEST = (1 << 63) - 1
 """The largest number setrlimit takes here; what is beyond it is no limit."""
+START_SECONDS = 0.5
+"""CPU time in which this program becomes the other, however small -t is."""
 STACK_RESERVE = 512 << 10
 """Stack that a program of ours is left with beyond what it uses, however small n is."""
 
@@ -81,6 +87,9 @@ def parse(argv: list[bytes]) -> tuple[list[tuple[int, int | None]], list[bytes]]
     try:
         options, rest = getopt(argv[1:], OPTIONS)
     except BadOption as bad:
+        # A value that is none ends it before the option that nobody knows is seen.
+        for _, argument in bad.before:
+            parse_value(argument)
         complain(bad.explain(argv[0], OPTIONS).removesuffix(b"\n"))
         raise STRERR.usage(USAGE) from None
     wanted = []
@@ -110,6 +119,8 @@ def set_soft(kind: int, value: int | None, used: limits.Usage | None) -> None:
         raise STRERR.fatal(b"getrlimit failed", error=error) from None
     if value is HARD:
         soft = hard
+    elif kind == resource.RLIMIT_CPU:
+        soft = clamp(seconds(value, time.process_time(), used is not None), hard)
     else:
         soft = clamp(value if used is None else beyond(kind, value, used), hard)
     try:
@@ -117,6 +128,12 @@ def set_soft(kind: int, value: int | None, used: limits.Usage | None) -> None:
     except (OSError, ValueError) as error:
         trouble = error if isinstance(error, OSError) else None
         raise STRERR.fatal(b"setrlimit failed", error=trouble) from None
+
+
+def seconds(value: int, used: float, is_ours: bool) -> int:
+    """The limit of CPU time for a program, when so many seconds have been used."""
+    least = int(used + START_SECONDS) + 1
+    return value + least if is_ours else max(value, least)
 
 
 def beyond(kind: int, value: int, used: limits.Usage) -> int:

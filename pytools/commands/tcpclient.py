@@ -10,7 +10,6 @@ Exit         100 for bad usage; 111 when there is no connection or no program; e
 from __future__ import annotations
 
 import _socket
-import errno
 import posix
 
 from pytools.base import fds, signals
@@ -66,9 +65,10 @@ def _find(args: Arguments) -> list[str]:
     try:
         found = addresses(args.host, args.family)
     except (resolver.DnsTemporary, OSError) as trouble:
-        error = OSError(errno.ETIMEDOUT, "no answer")
         if isinstance(trouble, OSError):
             error = trouble
+        else:
+            error = OSError(trouble.number, "no answer")
         raise talk.fatal(
             b"temporarily unable to figure out IP address for ", args.host, error=error
         ) from None

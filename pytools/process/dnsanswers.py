@@ -8,11 +8,21 @@ Bounds       SECURITY: whoever owns a name decides what is answered for it. No m
 
 from __future__ import annotations
 
+import errno
+
 from pytools.base.netstring import Decoder, Malformed, encode
 
 
 class DnsTemporary(Exception):
-    """No answer could be had now."""
+    """No answer could be had now.
+
+    ``number``: the errno that says why, as the originals would. ETIMEDOUT: nobody has
+    answered; EAGAIN: a server has, that it cannot tell.
+    """
+
+    def __init__(self, number: int = errno.ETIMEDOUT) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 class DnsPermanent(Exception):
@@ -46,11 +56,11 @@ def bounded(items: list[bytes]) -> list[bytes]:
 
 
 def encode_answer(answer: Answer) -> bytes:
-    """An answer as netstrings: K and the items, D, or Z."""
+    """An answer as netstrings: K and the items, D, or Z and an errno."""
     if isinstance(answer, DnsPermanent):
         return encode(b"D")
     if isinstance(answer, DnsTemporary):
-        return encode(b"Z")
+        return encode(b"Z") + encode(b"%d" % answer.number)
     return encode(b"K") + b"".join(encode(item) for item in answer)
 
 
@@ -60,7 +70,12 @@ def decode_answer(data: bytes) -> Answer:
     decoder.receive(data)
     verdict = decoder.next()
     if verdict == b"Z":
-        return DnsTemporary()
+        number = decoder.next()
+        if number is None and not decoder.pending:
+            return DnsTemporary()  # a resolver of an older version says no more
+        if number is None or not number.isdigit() or decoder.pending:
+            raise Malformed
+        return DnsTemporary(int(number))
     if verdict == b"D":
         return DnsPermanent()
     if verdict != b"K":

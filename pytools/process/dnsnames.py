@@ -12,6 +12,7 @@ Patience     a server that says nothing is asked again until the limit of the na
 from __future__ import annotations
 
 import asyncio  # noqa: TID253
+import errno
 import posix
 import time
 
@@ -179,8 +180,8 @@ async def answer(names: Names, kind: bytes, name: bytes) -> Answer:
         return bounded(await _look_up(names, kind, name))
     except DnsPermanent:
         return DnsPermanent()
-    except DnsTemporary:
-        return DnsTemporary()
+    except DnsTemporary as failure:
+        return failure
 
 
 async def answer_many(
@@ -217,7 +218,7 @@ async def _look_up(names: Names, kind: bytes, name: bytes) -> list[bytes]:
         if found.canonical_name in (wanted, found.qname):
             return []
         wanted = found.canonical_name
-    raise DnsTemporary
+    raise DnsTemporary(errno.EAGAIN)
 
 
 async def _ask(
@@ -228,6 +229,7 @@ async def _ask(
     deadline: float,
 ) -> dns.resolver.Answer:
     """One question, asked again where nobody listens. DnsPermanent, DnsTemporary."""
+    failure: Exception = DnsTemporary()
     for pause in ROUND_PAUSES:
         if pause:
             await asyncio.sleep(pause)
@@ -240,13 +242,17 @@ async def _ask(
                 lifetime=deadline - time.monotonic(),
             )
         except (dns.exception.DNSException, OSError) as error:
+            failure = translated(error)
             if not nobody_listens(error):
-                raise translated(error) from None
-    raise DnsTemporary
+                break
+    raise failure from None
 
 
 def translated(error: Exception) -> Exception:
     """What a failure of dnspython means to those who ask."""
     if isinstance(error, dns.resolver.NXDOMAIN | dns.resolver.YXDOMAIN):
         return DnsPermanent()
-    return DnsTemporary()
+    if isinstance(error, dns.exception.Timeout):
+        return DnsTemporary(errno.ETIMEDOUT)
+    cause = error if isinstance(error, OSError) else nobody_listens(error)
+    return DnsTemporary((cause and cause.errno) or errno.EAGAIN)

@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from dns._asyncbackend import Backend
 
 
-def nobody_listens(error: Exception) -> bool:
-    """True if every server has refused, or cannot be reached."""
+def nobody_listens(error: Exception) -> OSError | None:
+    """The last server's error, if every one has refused or cannot be reached."""
     if not isinstance(error, dns.resolver.NoNameservers):
-        return False
-    errors = error.kwargs["errors"]
-    return all(isinstance(cause, OSError) for _, _, _, cause, _ in errors)
+        return None
+    cause = None
+    for _, _, _, cause, _ in error.kwargs["errors"]:
+        if not isinstance(cause, OSError):
+            return None
+    return cause
 
 
 class Server(dns.nameserver.Do53Nameserver):

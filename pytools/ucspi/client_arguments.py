@@ -84,6 +84,9 @@ def parse(argv: list[bytes]) -> Arguments:
     try:
         options, words = getopt(argv[1:], SPEC)
     except BadOption as bad:
+        # An address that is none ends it before the option that nobody knows is seen.
+        for letter, value in bad.before:
+            _apply(result, letter, value)
         raise Exit(USAGE, bad.explain(argv[0], SPEC) + USAGE_LINE) from None
     for letter, value in options:
         _apply(result, letter, value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _socket
-import errno
 
 from pytools.base import ip
 from pytools.base.options import scan_ulong
@@ -70,6 +69,9 @@ def find_address(host: bytes, families: bytes, log: Log) -> Address:
     """The address to listen on, its port 0; Exit if there is none.
 
     A name's first IPv4 address comes before an IPv6 one. ``families``: which may be.
+
+    COMPAT: of several, the first of the answer. The original shuffles them, but with a
+    generator that it has not seeded: their number says which it takes.
     """
     found: Address | None = None
     literal = literal_ip6(host)
@@ -109,18 +111,18 @@ def _ask(host: bytes, family: bytes, log: Log) -> list[bytes]:
             return b"\n".join([b"K", *resolver.qualified6(host)])
         except resolver.DnsPermanent:
             return b"K"
-        except resolver.DnsTemporary:
-            return b"Z"
+        except resolver.DnsTemporary as failure:
+            return b"Z\n%d" % failure.number
 
     try:
-        answer = in_child(work)
-        if answer == b"Z":
-            raise OSError(errno.ETIMEDOUT, "no answer")
+        verdict, *found = in_child(work).split(b"\n")
+        if verdict == b"Z":
+            raise OSError(int(found[0]), "no answer")
     except OSError as error:
         raise log.fatal(
             b"temporarily unable to figure out IP address for ", host, error=error
         ) from None
-    return answer.split(b"\n")[1:]
+    return found
 
 
 def listen(

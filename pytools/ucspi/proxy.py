@@ -105,8 +105,19 @@ def parse_line(line: bytes) -> Header | None:
     if size is None:
         raise BadHeader
     return _header(
-        size, ip.parse(words[2]), _port(words[4]), ip.parse(words[3]), _port(words[5])
+        size, _address(words[2]), _port(words[4]), _address(words[3]), _port(words[5])
     )
+
+
+def _address(word: bytes) -> bytes | None:
+    """The bytes of an address; None if it is none.
+
+    Elsewhere 192.0.2.01 is an address, too: the protocol alone forbids the zero.
+    """
+    for number in word.rpartition(b":")[2].split(b".") if b"." in word else ():
+        if len(number) > 1 and number[:1] == b"0":
+            return None
+    return ip.parse(word)
 
 
 def _port(word: bytes) -> int:

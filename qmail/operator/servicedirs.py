@@ -17,8 +17,11 @@ import re
 import shlex
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from pytools.base import ip
+from pytools.base.services import port_by_name
 from qmail.operator import setup, templates
 from qmail.operator.places import Owners, Places
 from qmail.operator.runtime import SOURCE
@@ -33,13 +36,16 @@ GUIDES = {
     "qmail-smtpd": "The guide's: SMTP, by the rules in /etc/tcp.smtp.cdb",
 }
 """What the scripts that have the guide's bytes cannot say themselves."""
-FORMS = {
-    "address": (r"[0-9A-Za-z:._%-]+", "an IP address or a host name"),
-    "port": (r"[0-9]{1,5}|[a-z][a-z0-9-]*", "a port's number or name"),
-    "concurrency": (r"[0-9]+", "a number"),
-    "memory": (r"[0-9]+", "a number of bytes"),
-}
-"""What an answer must look like: a service that cannot start is started for ever."""
+NAME_BYTES = 254
+"""The longest name that a directory takes (NAME_MAX) behind the dot of ``remove``."""
+HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+HOST_BYTES = 253
+"""The longest name that the DNS takes in this form (RFC 1035 2.3.4)."""
+NUMBER = re.compile(r"[0-9]{1,18}")
+PORTS = range(1, 65536)
+LEAST_MEMORY = 1_000_000
+"""Bytes for a session beyond its interpreter: 512 KiB are its own, and with less than
+as much again it would keep next to nothing of what its client says."""
 OF_TRIALS = frozenset({"trial-sink"})
 END_SECONDS = 10
 """How long ``remove`` waits for a service before it goes on to its log."""
@@ -47,6 +53,60 @@ END_SECONDS = 10
 
 class ServiceError(Exception):
     """What was asked cannot be done; the text says why and what to try."""
+
+
+def is_address(text: str) -> bool:
+    """Whether tcpserver takes it for a host: an IP address, or a name of the DNS."""
+    if text == "0":
+        return True
+    plain, percent, interface = text.partition("%")
+    if percent and not (":" in plain and re.fullmatch(r"[A-Za-z0-9_.-]+", interface)):
+        return False
+    if ":" in plain:
+        return ip.parse_ip6(plain.encode("ascii", "replace")) is not None
+    if not plain.replace(".", "").isdecimal():
+        return is_host(plain)
+    return ip.parse_ip4(plain.encode("ascii", "replace")) is not None
+
+
+def is_host(text: str) -> bool:
+    """Whether that may be a host's name: labels, and no dash at the end of one."""
+    labels = text.removesuffix(".").split(".")
+    begins = text[:1].isascii() and text[:1].isalnum()
+    return (
+        begins
+        and len(text) <= HOST_BYTES
+        and all(HOST_LABEL.fullmatch(label) for label in labels)
+    )
+
+
+def is_port(text: str) -> bool:
+    """Whether that is a port one can be called at, by its number or name."""
+    if NUMBER.fullmatch(text):
+        return int(text) in PORTS
+    return port_by_name(os.fsencode(text)) is not None
+
+
+def is_count(text: str) -> bool:
+    """Whether that is a number of connections."""
+    return NUMBER.fullmatch(text) is not None and int(text) >= 1
+
+
+def is_memory(text: str) -> bool:
+    """Whether a session can live with so many bytes."""
+    return NUMBER.fullmatch(text) is not None and int(text) >= LEAST_MEMORY
+
+
+FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
+    "address": (is_address, "an IP address, or a host name"),
+    "port": (is_port, "a port's number, 1 to 65535, or the name of a known one"),
+    "concurrency": (is_count, "a number, 1 or more"),
+    "memory": (
+        is_memory,
+        f"a number of bytes, {LEAST_MEMORY} or more: a session needs that much",
+    ),
+}
+"""What an answer must be: a service that cannot start is started for ever."""
 
 
 def names() -> list[str]:
@@ -90,8 +150,8 @@ def answered(text: str, answers: dict[str, str]) -> str:
             )
         if "\n" in answer or "\0" in answer:
             raise ServiceError(f"{name} must be one line")
-        form, words = FORMS.get(name, (".+", "not empty"))
-        if not re.fullmatch(form, answer):
+        is_good, words = FORMS.get(name, (bool, "not empty"))
+        if not is_good(answer):
             raise ServiceError(f"{name} must be {words}, not {answer!r}")
 
     def assignment(found: re.Match[str]) -> str:
@@ -111,6 +171,8 @@ def scripts(
         )
     if not NAME.fullmatch(name):
         raise ServiceError(f"{name!r} is no name for a service")
+    if len(name) > NAME_BYTES:
+        raise ServiceError(f"a name has no more than {NAME_BYTES} bytes: {name!r}")
     changes = templates.paths(places)
     if name != template:
         of_template = f"/var/qmail/supervise/{template}/"
@@ -150,7 +212,7 @@ def advice(rules: str) -> str:
     line = " ".join(map(shlex.quote, ("tcprules", f"{source}.cdb", f"{source}.tmp")))
     return (
         f"no {rules}, without which it cannot run;"
-        f" write {source}, as tcprules(1) says\n...try: {line} <{shlex.quote(source)}"
+        f" write {source}, as tcprules(8) says\n...try: {line} <{shlex.quote(source)}"
     )
 
 

@@ -18,6 +18,7 @@ _UNREAD = "all is read before anything is done, so that a retry repeats nothing"
 _LOST_LINE = "a last line without its LF counts; the original throws it away"
 _MALFORMED = "a retry after the repair; the original leaves recipients out"
 _QUEUE_TEXT = "the texts of the queue's refusals are ours"
+_ORDER = "changed variables go to the end; the original moves others into their places"
 _OWN_NAME = "the original calls itself printmaillist"
 _NO_CDB = "what is no cdb is called that, not an input/output error"
 _REPORTS = "--json and --quiet are options here, no directories"
@@ -57,10 +58,19 @@ DIFFERENCES: dict[tuple[str, str], str] = {
         "envdir",
         "envdir dangling links among files",
     ): "a link to nothing unsets, and has not the value of the file read before it",
+    ("envdir", "envdir order of variables"): _ORDER,
+    (
+        "envdir",
+        "envdir hands on a name that begins with equals",
+    ): "the original keeps one such entry, the last; here each has its name",
+    (
+        "envdir",
+        "envdir file name that begins with equals, empty",
+    ): "an empty file unsets; the original exports the bare name, which Python cannot",
     (
         "envuidgid",
         "env - PATH=$PATH UID=a A=1 GID=b B=2 envuidgid daemon env",
-    ): "changed variables go to the end; the original moves others into their places",
+    ): _ORDER,
     (
         "multilog",
         "clean, but a rotation was not",
@@ -91,6 +101,14 @@ DIFFERENCES: dict[tuple[str, str], str] = {
         "readproctitle",
         "readproctitle as the kernel has it",
     ): "blanks, not NULs, separate the words; ps shows the same",
+    (
+        "tcpserver",
+        "name with several addresses",
+    ): "the first of the answer; the original shuffles them, always in the same way",
+    (
+        "tcpserver",
+        "order of variables",
+    ): _ORDER,
     ("tcpserver", "-x directory"): "the original dies of a segmentation fault",
     ("tcpserver", "-Xx directory"): "the original dies of a segmentation fault",
     ("tcpserver", "-x empty"): _EMPTY_CDB,
@@ -106,6 +124,14 @@ DIFFERENCES: dict[tuple[str, str], str] = {
         "softlimit",
         "softlimit -c 9223372036854775808 sh -c 'ulimit -a'",
     ): "CPython's setrlimit takes no more than 2^63-1; beyond it is no limit",
+    (
+        "softlimit",
+        "softlimit -t0 sh -c 'ulimit -t'",
+    ): "-t is 1 second or more, or this program could not become the other",
+    (
+        "softlimit",
+        "softlimit -t5 envdir d sh -c 'ulimit -t'",
+    ): "a program of ours gets that much beside what the interpreter has taken",
     ("svc", "svc -w u none"): _WAITS,
     ("svc", "svc -wd -T0 s"): _WAITS,
     ("svc", "svc -T 5 s"): _WAITS,

@@ -107,6 +107,20 @@ ENVDIR = [
     value("name with equals", "v\n", "A=x"),
     value("name with equals, empty", "", "A=x"),
     value("name with equals at its end", "v\n", "A="),
+    value("name that begins with equals", "v\n", "=A"),
+    value("name that begins with equals, empty", "", "=A"),
+    value("name that is equals", "v\n", "="),
+    value("name with equals on both sides", "v\n", "=A="),
+    Case(
+        "env - PATH=$PATH envdir d envdir e envdir e env",
+        name="envdir hands on a name that begins with equals",
+        files={"d/=A": "1\n", "e/=B": "2\n"},
+    ),
+    Case(
+        "env - PATH=$PATH A=1 B=2 C=3 D=4 envdir d env",
+        name="envdir order of variables",
+        files={"d/B": "new\n"},
+    ),
     value("name with blank", "v\n", "A B"),
     value("name of bytes", "v\n", "\udce9t\udce9"),
     value("hidden", "v\n", ".A"),
@@ -240,6 +254,10 @@ SOFTLIMIT = [
     *map(Case, ("softlimit", "softlimit -m", "softlimit -m 1000000", "softlimit -z 1")),
     *map(Case, ("softlimit -az true", "softlimit -a 1x true", "softlimit -a -1 true")),
     *map(Case, ("softlimit -o =x true", "softlimit -o== true", "softlimit --")),
+    *map(
+        Case, ("softlimit -p x -z true", "softlimit -p 1 -z true", "softlimit -px -p")
+    ),
+    *map(Case, ("softlimit -p= -p x -q", "softlimit -p x")),
     *map(Case, ("softlimit true", "softlimit -- echo x", "softlimit nosuchprogram")),
     Case("softlimit sh -c 'exit 7'"),
     *[Case(f"softlimit -{x} {LOW.get(x, 100_000_000)} {ALL}") for x in LETTERS],
@@ -265,6 +283,10 @@ SOFTLIMIT = [
     Case("softlimit -f 1000 dd if=/dev/zero of=f bs=999 count=2"),
     Case("softlimit -o 3 cat /dev/null"),
     Case("softlimit -a 1000 true", name="softlimit too small to exec"),
+    Case("softlimit -t1 sh -c 'ulimit -c 0; while :; do :; done'"),
+    Case("softlimit -t1 sh -c 'ulimit -t'"),
+    Case("softlimit -t0 sh -c 'ulimit -t'"),
+    Case("softlimit -t5 envdir d sh -c 'ulimit -t'", files={"d/": ""}),
     Case("softlimit -s 1000000000000 sh -c 'ulimit -s'"),
     Case("softlimit -m 200000000 envdir d sh -c 'ulimit -v'", files={"d/": ""}),
 ]

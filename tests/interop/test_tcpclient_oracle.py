@@ -28,6 +28,8 @@ ZONE: Zone = {
     ("two.test.", "A"): ["127.0.0.7", "127.0.0.1"],
     ("both.test.", "A"): ["127.0.0.9", "127.0.0.1"],
     ("none.test.", "TXT"): ["no address"],
+    ("broken.test.", "RCODE"): ["SERVFAIL"],
+    ("several.test.", "A"): ["192.0.2.1", "127.0.0.1"],
     ("127.test.", "A"): ["127.0.0.1"],
     ("one.second.", "A"): ["127.0.0.1"],
     ("second.second.", "A"): ["127.0.0.1"],
@@ -133,7 +135,7 @@ CONNECTIONS = [
         "tcpclient -HRl0 0 17 ./script a 'b c'", files={"script": "#!/bin/sh\necho $*"}
     ),
     Case("tcpclient -HRl0 0 25 sh -c 'echo QUIT >&7; cat <&6'", name="both ways"),
-    # The addresses come in any order: what counts is that the one is reached.
+    # Both try the addresses in a random order: what counts is that the one is reached.
     Case(
         "tcpclient -HRl0 two.test 17 cat </dev/null 2>/dev/null; echo $?",
         env=DNS,
@@ -155,6 +157,10 @@ REFUSALS = [
     refused("-i 127.0.0 0 17 true"),
     refused("-i ''"),
     refused("-q -i x"),
+    refused("-i 0 -x 1 2 3"),
+    refused("-i x -i"),
+    refused("-q -x -i 0"),
+    refused("-i 127.0.0.1 -x 1 2 3"),
     refused("127.0.0.1"),
     refused("127.0.0.1 17"),
     refused("-q 127.0.0.1"),
@@ -172,6 +178,7 @@ REFUSALS = [
     refused("nosuch.test 17 true"),
     refused("-q nosuch.test 17 true"),
     refused("none.test 17 true"),
+    refused("broken.test 17 true"),
     refused(f"{'x' * 64}.test 17 true"),
     refused("a..b.test 17 true"),
     refused("one 17 true", {"LOCALDOMAIN": ""}),
@@ -230,6 +237,27 @@ SMALL = [
     Case("mconnect-io more words 6<in 7>/dev/null; echo $?", files={"in": "a\r\nb"}),
     Case("mconnect-io 6<&- 7>&-; echo $?", b""),
     Case("mconnect-io </dev/null 6<in >/dev/full; echo $?", files={"in": "a\n"}),
+]
+
+
+LISTENING = [
+    # The one that cannot be bound, or the one that is in use.
+    Case(
+        "tcpserver several.test 17 true; echo $?",
+        env=DNS,
+        name="name with several addresses",
+    ),
+    Case("tcpserver one.test 17 true; echo $?", env=DNS, name="name with one address"),
+    Case("tcpserver broken.test 17 true; echo $?", env=DNS, name="failed look-up"),
+    Case("tcpserver nosuch.test 17 true; echo $?", env=DNS, name="no such name"),
+    Case("tcpserver none.test 17 true; echo $?", env=DNS, name="no address"),
+    Case(
+        "echo '127.:allow,TCPLOCALHOST=\"x\"' | tcprules r.cdb r.tmp;"
+        " tcpserver -HRl0 -x r.cdb 127.0.0.1 2999 env & p=$!;"
+        " until tcpclient -HRl0 127.0.0.1 2999 sh -c 'grep ^TCPLOCAL <&6' 2>&-;"
+        " do kill -0 $p || break; done; kill $p",
+        name="order of variables",
+    ),
 ]
 
 
@@ -294,6 +322,11 @@ def test_tcpclient_connects_as_the_original(case: Case, here: Both) -> None:
 @pytest.mark.parametrize("case", REFUSALS, ids=str)
 def test_tcpclient_gives_up_as_the_original(case: Case, here: Both) -> None:
     here.check("tcpclient", case)
+
+
+@pytest.mark.parametrize("case", LISTENING, ids=str)
+def test_tcpserver_finds_its_address_as_the_original(case: Case, here: Both) -> None:
+    here.check("tcpserver", case)
 
 
 @pytest.mark.parametrize("case", SMALL, ids=str)

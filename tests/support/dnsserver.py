@@ -110,7 +110,8 @@ class DnsServer:
                 # A server that leaves the rest of the chain to the asker.
                 break
             name = target
-        data = answer.to_wire(max_size=65535)
+        # In the order of the zone: dnspython would shuffle.
+        data = answer.to_wire(max_size=65535, want_shuffle=False)
         if way == "udp" and len(data) > 512:
             short = dns.message.make_response(query)
             short.flags |= dns.flags.TC

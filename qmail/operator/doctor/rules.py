@@ -145,7 +145,7 @@ def without(machine: Machine, number: int) -> str:
 
 
 def refused_line(machine: Machine) -> int:
-    """The number of the line that tcprules(1) refuses; 0 if it takes them all. OSError.
+    """The number of the line that tcprules(8) refuses; 0 if it takes them all. OSError.
 
     The program itself is asked, for what is a rule is its own to know.
     """

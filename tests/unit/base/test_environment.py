@@ -34,7 +34,9 @@ def test_replace_changes_python_s_and_the_c_library_s_environment() -> None:
 
         libc = ctypes.CDLL(None)
         libc.getenv.restype = ctypes.c_char_p
-        environment.replace({b"OLD": b"1", b"SAME": b"s", b"": b"nameless"})
+        environment.replace(
+            {b"OLD": b"1", b"SAME": b"s", b"": b"nameless", b"=A": b"x"}
+        )
         environment.replace({b"NEW": b"\xff", b"SAME": b"s"})
         seen = [libc.getenv(name) for name in (b"OLD", b"NEW", b"SAME")]
         return repr((seen, environment.environ)).encode()

@@ -36,12 +36,24 @@ def test_files_become_changes(tmp_path: Path) -> None:
         (".C", "3"),
         ("D=E", "5"),
         ("F", "\n"),
+        ("=G", "7"),
+        ("=H", ""),
+        ("=", "8"),
     ]:
         (tmp_path / name).write_text(content)
     (tmp_path / "L").symlink_to("nowhere")
     here = os.getcwd()
     changes = read_directory(os.fsencode(tmp_path))
-    assert changes == {b"A": b"1", b"B": None, b"D": b"E=5", b"F": b"", b"L": None}
+    assert changes == {
+        b"A": b"1",
+        b"B": None,
+        b"D": b"E=5",
+        b"F": b"",
+        b"L": None,
+        b"=G": b"7",
+        b"=H": None,
+        b"=": b"8",
+    }
     assert os.getcwd() == here
 
 

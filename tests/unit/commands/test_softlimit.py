@@ -57,6 +57,23 @@ def test_program_of_ours_gets_memory_beyond_its_own(
     assert beyond(kind, value, USED) == limit
 
 
+@pytest.mark.parametrize(
+    ("value", "used", "others", "ours"),
+    [
+        (0, 0.02, 1, 1),
+        (0, 0.6, 2, 2),
+        (1, 0.02, 1, 2),
+        (1, 1.7, 3, 4),
+        (50, 0.02, 50, 51),
+    ],
+)
+def test_cpu_time_is_no_less_than_what_was_used(
+    value: int, used: float, others: int, ours: int
+) -> None:
+    assert softlimit.seconds(value, used, is_ours=False) == others
+    assert softlimit.seconds(value, used, is_ours=True) == ours
+
+
 def test_value_is_clamped_to_the_hard_limit() -> None:
     assert clamp(100, 50) == 50
     assert clamp(40, 50) == 40

@@ -103,6 +103,51 @@ def test_answer_is_one_word_for_the_shell_whatever_is_in_it(places: Places) -> N
         ("pop3d", "pop3d", {"address": "0; id"}, "must be an IP address"),
         ("pop3d", "pop3d", {"port": "a b"}, "must be a port's number"),
         ("pop3d", "pop3d", {"checkpassword": ""}, "must be not empty"),
+        *[
+            ("pop3d", "pop3d", {"port": port}, "1 to 65535, or the name of a known one")
+            for port in ("0", "00", "65536", "99999", "-1", "", "nosuchport", "25x")
+        ],
+        *[
+            ("pop3d", "pop3d", {"address": address}, "an IP address, or a host name")
+            for address in (
+                *(
+                    "-x",
+                    "%",
+                    "",
+                    ".",
+                    "..",
+                    "a b",
+                    "_x",
+                    "a..b",
+                    "-a.b",
+                    "a-.b",
+                    "0%lo",
+                ),
+                *(
+                    "1.2.3",
+                    "1.2.3.256",
+                    "127.1",
+                    "::1%",
+                    "1::2::3",
+                    "a%lo",
+                    "127.0.0.1%lo",
+                ),
+                *(
+                    "x" * 64,
+                    "x." * 127,
+                    "h\u00f6st",
+                    "\u0661.0.0.1",
+                    "::\u0661",
+                    "fd:0",
+                ),
+            )
+        ],
+        ("pop3d", "pop3d", {"concurrency": "0"}, "a number, 1 or more"),
+        ("pop3d", "pop3d", {"concurrency": "9" * 19}, "a number, 1 or more"),
+        ("pop3d", "pop3d", {"memory": "1"}, "bytes, 1000000 or more: a session needs"),
+        ("pop3d", "pop3d", {"memory": "999999"}, "bytes, 1000000 or more"),
+        ("pop3d", "x" * 255, {}, "no more than 254 bytes"),
+        ("pop3d", "x" * 300, {}, "no more than 254 bytes"),
         ("nosuch", "nosuch", {}, "no template nosuch"),
         ("../qmail", "x", {}, "no template"),
         ("qmtpd", "../x", {}, "no name"),
@@ -118,6 +163,34 @@ def test_what_makes_no_sense_is_refused_before_anything_is_made(
     with pytest.raises(ServiceError, match=complaint):
         servicedirs.add(places, template, name, answers)
     assert not os.path.exists(places.home)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        *[("port", port) for port in ("1", "65535", "025", "smtp", "pop3", "qmqp")],
+        *[("address", ip) for ip in ("0", "::", "127.0.0.1", "::1", "fe80::1%eth0")],
+        *[("address", name) for name in ("localhost", "mx-1.a_b.Example.", "3com.com")],
+        ("concurrency", "1"),
+        ("memory", "1000000"),
+    ],
+)
+def test_answer_that_can_serve_is_taken(
+    places: Places, question: str, answer: str
+) -> None:
+    servicedirs.add(places, "pop3d", "pop3d", {question: answer})
+    assert f"\n{question.upper()}={answer}\n" in run_of(places, "pop3d")
+
+
+def test_longest_name_can_be_added_linked_and_removed(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servicedirs, "_end", lambda places, directory: None)
+    name = "x" * servicedirs.NAME_BYTES
+    servicedirs.add(places, "pop3d", name, {})
+    servicedirs.link(places, name)
+    servicedirs.remove(places, name)
+    assert os.listdir(places.service) == []
 
 
 def test_missing_programs_are_named(tmp_path: Path) -> None:

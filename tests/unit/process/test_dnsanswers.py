@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytools.base.netstring import Malformed
+from pytools.base.netstring import Malformed, encode
 from pytools.process.dnsanswers import (
     ITEMS,
     TOTAL_BYTES,
@@ -25,14 +27,16 @@ if TYPE_CHECKING:
 
 
 def shown(answer: Answer | None) -> object:
-    """Comparable: the class of a failure."""
+    """Comparable: the class of a failure, and its errno."""
+    if isinstance(answer, DnsTemporary):
+        return DnsTemporary, answer.number
     return type(answer) if isinstance(answer, Exception) else answer
 
 
 answers = st.one_of(
     st.lists(st.binary(max_size=20), max_size=5),
     st.builds(DnsPermanent),
-    st.builds(DnsTemporary),
+    st.builds(DnsTemporary, st.integers(0, 200)),
 )
 
 
@@ -67,3 +71,7 @@ def test_only_so_many_items_and_bytes_are_handed_on() -> None:
     long = b"y" * 40_000
     assert bounded([long, long]) == [long]
     assert bounded([b"z" * (TOTAL_BYTES + 1)]) == []
+
+
+def test_failure_without_a_reason_is_an_older_resolver_s() -> None:
+    assert shown(decode_answer(encode(b"Z"))) == (DnsTemporary, errno.ETIMEDOUT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import time
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ def server() -> Iterator[DnsServer]:
         ("host.test.", "A"): ["192.0.2.1"],
         ("host.test.", "AAAA"): ["2001:db8::1"],
         ("silent.test.", "SILENT"): [],
+        ("broken.test.", "RCODE"): ["SERVFAIL"],
     }
     with serving(zone) as running:
         yield running
@@ -101,6 +103,23 @@ def test_look_up_at_a_silent_server_ends_at_the_limit(server: DnsServer) -> None
     given, seconds = timed(names, b"silent.test")
     assert given is DnsTemporary
     assert 0.5 <= seconds < 3
+
+
+def test_failure_says_whether_a_server_has_answered(
+    server: DnsServer, refusing: tuple[str, int]
+) -> None:
+    here = ("127.0.0.1", server.port)
+    for servers, name, number in (
+        ([here], b"broken.test", errno.EAGAIN),
+        ([here, refusing], b"broken.test", errno.EAGAIN),
+        ([refusing, here], b"broken.test", errno.EAGAIN),
+        ([here], b"silent.test", errno.ETIMEDOUT),
+        ([refusing, here], b"silent.test", errno.ETIMEDOUT),
+        ([refusing], b"host.test", errno.ECONNREFUSED),
+    ):
+        failure = asyncio.run(answer(Names(servers, limit=0.5), b"a", name))
+        assert isinstance(failure, DnsTemporary)
+        assert failure.number == number, (servers, name)
 
 
 def test_host_is_looked_for_where_the_search_list_says(server: DnsServer) -> None:
