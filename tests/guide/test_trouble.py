@@ -71,7 +71,7 @@ def test_full_disk_refuses_for_now_and_takes_mail_again(server: GuideServer) -> 
         with Talk(server) as talk:
             talk.begin(f"dave@{HOST}")
             talk.socket.sendall(b"Subject: large\r\n\r\n")
-            for _ in range(30):
+            for _ in range(40):
                 talk.socket.sendall(b"x" * (1 << 20) + b"\r\n")
             reply = talk.say(".")
             assert reply.startswith("451 ")
@@ -80,7 +80,7 @@ def test_full_disk_refuses_for_now_and_takes_mail_again(server: GuideServer) -> 
         server.until(lambda: not queue_files(server), "nothing left of it")
         assert send_one(server).startswith("250 ok ")
         server.until(lambda: len(server.new_messages()) == 1, "the next message")
-        server.run(f"head -c 30000000 /dev/zero > {QUEUE}/filler")
+        server.run(f"head -c 40000000 /dev/zero > {QUEUE}/filler")
         assert send_one(server).startswith("451 ")
         assert queue_files(server) == []
         done = server.run(

@@ -206,6 +206,7 @@ def test_server_that_has_had_a_say_is_the_last(
     assert second.connections == []
     assert len(first.connections) == 1
     # What it can hear, it hears: QUIT, unless the connection is gone.
+    first.close()
     says_quit = first.connections[0].endswith(b"QUIT\r\n")
     assert says_quit is not name.endswith(("drops", "silent"))
     assert timeouts(home) == {}
