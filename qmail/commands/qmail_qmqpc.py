@@ -165,7 +165,8 @@ def converse(connection: _socket.socket, request: tuple[bytes | bytearray, ...])
         connection.send(request[-1])
     except OSError:
         # COMPAT: the original does not look whether the server has said why.
-        letter = hear(connection, _socket.MSG_DONTWAIT)
+        connection.settimeout(0)
+        letter = hear(connection)
         if letter in (b"", client.QUEUED):
             raise Later(exitcodes.COMMUNICATION_FAILED) from None
     else:
@@ -179,13 +180,13 @@ def converse(connection: _socket.socket, request: tuple[bytes | bytearray, ...])
     )
 
 
-def hear(connection: _socket.socket, flags: int = 0) -> bytes:
-    """The letter of the server's answer; b"" if there is none."""
+def hear(connection: _socket.socket) -> bytes:
+    """The letter of the server's answer; b"" if there is none in the socket's time."""
     reply = client.Reply()
     letter = b""
     try:
         while not letter:
-            letter = reply.receive(connection.recv(_CHUNK, flags))
+            letter = reply.receive(connection.recv(_CHUNK))
     except (OSError, ProtocolError):
         return b""
     return letter

@@ -4,7 +4,8 @@ Contract     ``feed`` gives the program's status; ``Trouble`` when there is none
              the program does not read is no error, if the caller says no more: it knows
              what it needs.
 Whole        a message that cannot be read to its end must not pass for a whole one, so
-             the program is killed before it sees the end of its input.
+             the program, and what it has started, is killed before it sees the end of
+             its input. It has a process group of its own for that.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ def feed(
 
     def body() -> NoReturn:
         try:
+            posix.setpgid(0, 0)
             fds.arrange({0: read_end})
         except OSError as error:
             raise cannot_run(error) from None
@@ -69,6 +71,10 @@ def feed(
     except OSError as error:
         raise Trouble(b"unable to fork", error) from None
     posix.close(read_end)
+    try:
+        posix.setpgid(pid, pid)  # whoever of the two comes first
+    except OSError:
+        pass
     trouble = _copy(head, write_end, spare)
     if trouble and trouble.what == READ:
         # COMPAT: the originals go on, and the program sends what there was of it.
@@ -104,11 +110,13 @@ def _copy(head: bytes, write_end: int, spare: int | None) -> Trouble | None:
 
 
 def _kill(pid: int) -> None:
+    """The program, and what it has started: a shell's commands read the message, too."""
     try:
-        posix.kill(pid, signals.SIGKILL)
+        posix.kill(-pid, signals.SIGKILL)
         child.wait_for(pid)
-    except (ProcessLookupError, ChildProcessError):
-        pass  # it has ended, and SIGCHLD is ignored
+    except OSError:
+        # It has ended, and SIGCHLD is ignored; or it has become another user.
+        pass
 
 
 def _wait(pid: int) -> int:

@@ -31,6 +31,7 @@ _DOUBT_SECONDS: Final = 10
 """The same, where nobody knows whether the kinds are one."""
 _TAKEN: Final = frozenset((errno.EAGAIN, errno.EACCES))
 _MOUNTS: Final = b"/proc/self/mountinfo"
+_MOUNT_OF: Final = b"/proc/self/fdinfo/%d"
 _NETWORK: Final = frozenset((b"nfs", b"nfs4", b"cifs", b"smb3", b"smbfs", b"9p"))
 """Where the client makes of a flock one of fcntl's: flock(2), of NFS and SMB."""
 _PERHAPS: Final = b"fuse"
@@ -105,15 +106,17 @@ def _are_one(fd: int) -> bool | None:
     from pytools.base.fds import read_file
 
     try:
+        # proc_pid_fdinfo(5). The device would not do: with btrfs and overlayfs a file's
+        # is not that of its mount.
+        _, _, number = read_file(_MOUNT_OF % fd).partition(b"mnt_id:\t")
         mounts = read_file(_MOUNTS)
     except OSError:
         return None
-    device = posix.fstat(fd).st_dev
-    number = b"%d:%d" % (posix.major(device), posix.minor(device))
+    number = number.partition(b"\n")[0]
     for line in mounts.split(b"\n"):
         # proc_pid_mountinfo(5): id, parent, major:minor ... - type, source, options.
         mount, _, system = line.partition(b" - ")
-        if mount.split(b" ")[2:3] == [number]:
+        if mount.split(b" ")[0] == number:
             kind = system.partition(b" ")[0]
             if kind.partition(b".")[0] == _PERHAPS:
                 return None

@@ -25,7 +25,8 @@ _FREE_PART: Final = 4
 """Of a small file system only one part in so many is kept free, or it never had mail."""
 
 # INVARIANT: when all writers have looked at the same moment and then each goes as far
-# as it may, half of the reserve is still there for what is accepted.
+# as it may, half of the reserve is still there for what is accepted. It does not hold
+# where the reserve is a part of a small file system: so many callers do not fit there.
 assert WRITERS_MAX * STEP_BYTES <= _FREE_BYTES // 2
 assert WRITERS_MAX * STEP_FILES <= _FREE_INODES // 2
 

@@ -62,6 +62,7 @@ def half() -> tuple[int, int]:
     [
         (["preline", "./store"], COPY),
         (["fastforward", "t.cdb"], COPY),
+        (["preline", "sh", "-c", "cat | ./store && true"], COPY),
         (["dot-forward", ".forward"], b"dot-forward" + READ % b"message"),
         (["predate", "./store"], b"predate" + READ % b"input"),
     ],
@@ -70,9 +71,10 @@ def test_half_of_a_message_is_not_taken_for_the_whole(
     home: Path, words: list[str], said: bytes
 ) -> None:
     message, end = half()
-    os.close(end)
     with start(home, *words, stdin=message) as child:
         os.close(message)
+        until((home / "part").exists, what="the program that reads it")
+        os.close(end)
         # Until all who have the descriptor are gone, those left behind too.
         out, _ = child.communicate(timeout=60)
     assert (child.returncode, out) == (111, said)

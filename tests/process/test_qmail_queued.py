@@ -175,12 +175,16 @@ def test_server_nearly_full_disk_is_53_and_said_once_a_minute(
 
 
 @pytest.mark.parametrize(
-    ("size", "free", "is_full"),
+    ("size", "free", "files", "is_full"),
     [
-        (1 << 40, 31 << 20, True),
-        (1 << 40, 32 << 20, False),
-        (600 << 10, 151 << 10, False),
-        (600 << 10, 149 << 10, True),
+        (1 << 40, 31 << 20, (0, 0), True),
+        (1 << 40, 32 << 20, (0, 0), False),
+        (600 << 10, 151 << 10, (0, 0), False),
+        (600 << 10, 149 << 10, (0, 0), True),
+        (1 << 40, 1 << 39, (1 << 20, 4096), False),
+        (1 << 40, 1 << 39, (1 << 20, 4095), True),
+        (1 << 40, 1 << 39, (400, 100), False),
+        (1 << 40, 1 << 39, (400, 99), True),
     ],
 )
 def test_small_file_system_needs_less_room(
@@ -188,6 +192,7 @@ def test_small_file_system_needs_less_room(
     monkeypatch: pytest.MonkeyPatch,
     size: int,
     free: int,
+    files: tuple[int, int],
     is_full: bool,
 ) -> None:
     def statvfs(path: bytes) -> SimpleNamespace:
@@ -195,8 +200,8 @@ def test_small_file_system_needs_less_room(
             f_frsize=1024,
             f_blocks=size >> 10,
             f_bavail=free >> 10,
-            f_files=0,
-            f_favail=0,
+            f_files=files[0],
+            f_favail=files[1],
         )
 
     monkeypatch.setattr("posix.statvfs", statvfs)

@@ -99,6 +99,7 @@ class Model:
         self.codes.append(code + b" ")
 
     def _mail(self, argument: bytes) -> bytes:
+        self._sender = None
         if b"SIZE=11" in argument:
             return b"552"
         if self._is_extended and b" X" in argument:

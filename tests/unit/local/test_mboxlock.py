@@ -139,11 +139,13 @@ def refusals(box: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
 def mounted(monkeypatch: pytest.MonkeyPatch, box: Path, kind: str) -> None:
     """Have the mbox on a file system of that kind."""
-    device = box.stat().st_dev
+    with box.open() as file:
+        info = Path(f"/proc/self/fdinfo/{file.fileno()}").read_text()
+    number = info.partition("mnt_id:\t")[2].partition("\n")[0]
     mounts = box.with_name("mounts")
     mounts.write_text(
-        "21 1 0:0 / / rw shared:1 - ext4 /dev/vda rw\n"
-        f"22 21 {os.major(device)}:{os.minor(device)} / /x rw - {kind} a:/b rw\n"
+        f"{number}1 1 0:0 / / rw shared:1 - ext4 /dev/vda rw\n"
+        f"{number} 21 0:77 / /x rw - {kind} a:/b rw\n"
     )
     monkeypatch.setattr(mboxlock, "_MOUNTS", os.fsencode(mounts))
 

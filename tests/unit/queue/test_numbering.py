@@ -37,6 +37,7 @@ def test_numbers_begin_again_before_they_are_too_large(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(numbering, "_NUMBER_MAX", PROCESSES_MAX + 2)
+    monkeypatch.setattr("time.time", lambda: 0.0)
     numbers = Numbers()
     taken = [numbers.take(7) for _ in range(4)]
     first = PROCESSES_MAX + 1
