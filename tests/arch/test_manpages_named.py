@@ -15,7 +15,8 @@ FOREIGN = {
     *("bash(1)", "dash(1)", "echo(1)", "env(1)", "ps(1)", "zsh(1)"),
     *("close(2)", "flock(2)", "select(2)", "getopt(3)", "syslog(3)"),
     *("login.defs(5)", "proc(5)", "resolv.conf(5)"),
-    *("proc_pid_mountinfo(5)", "proc_pid_net(5)", "proc_pid_stat(5)"),
+    *("proc_pid_fdinfo(5)", "proc_pid_mountinfo(5)", "proc_pid_net(5)"),
+    "proc_pid_stat(5)",
     *("proc_sys_kernel(5)", "netlink(7)", "rtnetlink(7)"),
 }
 """Pages of the system."""
