@@ -75,7 +75,7 @@ def process_state() -> dict[str, object]:
     environment.pop("PYTEST_CURRENT_TEST", None)
     return {
         "working directory": os.getcwd(),
-        "umask": status[status.index("Umask:") :].split(None, 2)[1],
+        "umask": status.partition("Umask:")[2].split("\n", 1)[0].strip(),
         "users": (os.getresuid(), os.getresgid(), os.getgroups()),
         "environment": environment,
         "signals": {number: signal.getsignal(number) for number in signal.Signals},

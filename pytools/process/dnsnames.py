@@ -255,4 +255,6 @@ def translated(error: Exception) -> Exception:
     if isinstance(error, dns.exception.Timeout):
         return DnsTemporary(errno.ETIMEDOUT)
     cause = error if isinstance(error, OSError) else nobody_listens(error)
-    return DnsTemporary((cause and cause.errno) or errno.EAGAIN)
+    number = cause.errno if cause and cause.errno else 0
+    # getaddrinfo's own numbers are negative.
+    return DnsTemporary(number if number > 0 else errno.EAGAIN)

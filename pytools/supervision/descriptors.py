@@ -36,7 +36,12 @@ class SoftLimit:
         """Put back what ``lift`` found, unless another has been set since (prlimit)."""
         soft, hard = resource.getrlimit(_KIND)
         if soft == self._own != self._found:
-            resource.setrlimit(_KIND, (min(self._found, hard), hard))
+            try:
+                resource.setrlimit(_KIND, (min(self._found, hard), hard))
+            except (OSError, ValueError):
+                # fs.nr_open was lowered meanwhile; a service with a high limit is
+                # better than none.
+                pass
 
 
 def pipe_that_spares_one() -> tuple[int, int]:

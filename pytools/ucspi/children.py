@@ -193,7 +193,7 @@ class Children:
         said = worker.hear(fd)
         if said is None:
             return
-        if said == worker.DONE:
+        if said == worker.DONE and found.is_busy:
             self._ended(found, 0)
             found.idle_since = time.monotonic()
             self._idle.append(found)

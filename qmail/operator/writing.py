@@ -41,10 +41,13 @@ def link_by_rename(target: str, path: str) -> None:
 def write_unless_there(path: str, data: bytes, mode: int, uid: int, gid: int) -> None:
     """``write_by_rename``, unless the file is just so."""
     try:
-        with open(path, "rb") as file:
-            now = os.fstat(file.fileno())
-            rights = (now.st_uid, now.st_gid, stat.S_IMODE(now.st_mode))
-            is_there = rights == (uid, gid, mode) and not os.path.islink(path)
+        # A FIFO must not hang it, and what a link leads to is not there.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with open(fd, "rb") as file:
+            now = os.fstat(fd)
+            is_there = stat.S_ISREG(now.st_mode)
+            is_there &= (now.st_uid, now.st_gid) == (uid, gid)
+            is_there &= stat.S_IMODE(now.st_mode) == mode
             if is_there and file.read(len(data) + 1) == data:
                 return
     except OSError:

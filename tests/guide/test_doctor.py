@@ -173,18 +173,12 @@ MISTAKES = {
         "sed -i /:allow,R.*:allow/d /etc/tcp.smtp; sed -i '/^# :/d' /etc/tcp.smtp;"
         " qmailctl cdb",
     ),
-    "relay set in run": Mistake(
-        "sed -i '2i RELAYCLIENT=\\nexport RELAYCLIENT'"
-        " /var/qmail/supervise/qmail-smtpd/run; svc -t /service/qmail-smtpd",
-        {"relay-in-run"},
-        "sed -i /RELAYCLIENT/d /var/qmail/supervise/qmail-smtpd/run;"
-        " svc -t /service/qmail-smtpd",
-    ),
     "SMTP without a word": Mistake(
-        "sed -i 's,/var/qmail/bin/qmail-smtpd,/bin/true,'"
+        "mkdir -p /opt/own; ln -sf /bin/true /opt/own/qmail-smtpd;"
+        " sed -i 's,/var/qmail/bin/qmail-smtpd,/opt/own/qmail-smtpd,'"
         " /var/qmail/supervise/qmail-smtpd/run; svc -t /service/qmail-smtpd",
         {"smtpd-silent"},
-        mended_by="sed -i 's,/bin/true,/var/qmail/bin/qmail-smtpd,'"
+        mended_by="sed -i 's,/opt/own/qmail-smtpd,/var/qmail/bin/qmail-smtpd,'"
         " /var/qmail/supervise/qmail-smtpd/run; svc -t /service/qmail-smtpd",
     ),
     "bad route": Mistake(
@@ -356,7 +350,7 @@ TOGETHER = (
     ("missing slash", "no concurrencyincoming", "no rcpthosts", "no cdb"),
     ("no defaultdelivery", "no number", "blank before a name", "unreadable cdb"),
     ("comment", "empty locals", "old cdb", "no user"),
-    ("relay set in run", "bad route"),
+    ("bad route",),
     ("SMTP without a word",),
     (
         *("me without a domain", "CRLF", "unreadable control file"),

@@ -2,8 +2,8 @@
 
 That a client waits, or is sent away, may be meant. Silence is certain only of a tcpserver
 that has taken the connection, asks for no PROXY header, lets this client in without a
-limit, and starts qmail-smtpd itself: other programs may take their time. A connection
-that is closed without a word is one whatever was started.
+limit, and starts qmail-smtpd itself: other programs may take their time, or send away
+whom they do not want.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ def check_answer(machine: Machine) -> Iterator[Finding]:
     address = listening_address(machine)
     if server is None or server.last("y")[0] or address is None:
         return
-    if not is_let_in(machine, server, address):
+    if not is_smtpd(server) or not is_let_in(machine, server, address):
         return
     outcome = call(machine, address)
-    if outcome == SILENT and not is_prompt(server):
+    if outcome == SILENT and server.may_be_slow:
         return
     if outcome:
         log, last = last_words(machine, f"{machine.places.service}/qmail-smtpd")
@@ -59,10 +59,9 @@ def check_answer(machine: Machine) -> Iterator[Finding]:
         )
 
 
-def is_prompt(server: Server) -> bool:
-    """True if nothing before the greeting may take as long as this waits."""
-    own = os.path.basename(server.program[0]) == "qmail-smtpd"
-    return own and not server.may_be_slow
+def is_smtpd(server: Server) -> bool:
+    """True if it starts qmail-smtpd itself."""
+    return os.path.basename(server.program[0]) == "qmail-smtpd"
 
 
 def call(machine: Machine, address: str) -> str:

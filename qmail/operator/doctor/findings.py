@@ -84,8 +84,6 @@ CODES = {
     "rules-cdb-broken": "tcpserver drops every connection that it cannot look up.",
     "rules-bad-line": "tcprules refuses all of the file for one bad line.",
     "relay-for-all": "This rule lets the whole world send mail through this server.",
-    "relay-in-run": "Anybody can send mail through this server to anybody, in its name; "
-    "the rules are where RELAYCLIENT is set for those who may.",
     "alias-missing": "Mail for this name has nowhere to go.",
     "alias-link": "The user alias may have made it; qmail-local reads what it leads to.",
     "alias-unreadable": "Mail for this name waits until the user alias can read it.",

@@ -10,9 +10,8 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 
-from qmail.operator.doctor import runscript
 from qmail.operator.doctor.findings import Finding
-from qmail.operator.doctor.machine import Machine, amend, edit, quote, read, text
+from qmail.operator.doctor.machine import Machine, amend, quote
 from qmail.operator.overview import open_regular
 
 POINTERS = 256
@@ -24,11 +23,6 @@ RELAY_FOR_ALL = re.compile(
 """A rule for everybody, or for everybody with a name."""
 ASK_SECONDS = 15.0
 """A million rules take some two seconds."""
-DENY_ALL = re.compile(
-    b"^" + RELAY_FOR_ALL.pattern.partition(b":allow")[0] + b":deny", re.MULTILINE
-)
-OWN_LINE = r"^[[:blank:]]*\(export[[:blank:]]*\)\{0,1\}RELAYCLIENT=[^[:blank:];\\]*$"
-"""A line that does nothing else."""
 REFUSES = b"unable to parse this line: "
 """How tcprules says it."""
 
@@ -53,7 +47,6 @@ def check_rules(machine: Machine) -> Iterator[Finding]:
         yield Finding("rules-cdb-old", f"{cdb} is older than {rules}", again)
     if os.path.exists(rules):
         yield from of_lines(machine)
-    yield from of_run(machine)
 
 
 def compile_command(machine: Machine) -> str:
@@ -101,41 +94,6 @@ def of_lines(machine: Machine) -> Iterator[Finding]:
             f"{path}, line {refused} is no rule",
             without(machine, refused),
         )
-
-
-def of_run(machine: Machine) -> Iterator[Finding]:
-    """A run script that lets everybody relay. OSError."""
-    service = f"{machine.places.service}/qmail-smtpd"
-    run = f"{machine.home}/supervise/qmail-smtpd/run"
-    if not os.path.isfile(run):
-        return
-    script = text(read(run))
-    found = runscript.given(script, "RELAYCLIENT")
-    if found is None:
-        return
-    number, server = found
-    if not server.is_public or "qmail-smtpd" not in map(
-        os.path.basename, server.program
-    ):
-        return
-    if server.last("x")[0] and has_deny_all(machine):
-        return
-    line = script.split("\n")[number - 1]
-    yield Finding(
-        "relay-in-run",
-        f"{run}, line {number} sets RELAYCLIENT for everybody",
-        f"{amend(run, f'/{OWN_LINE}/s/^/# /')} && svc -t {quote(service)}"
-        if re.fullmatch(r"\s*(export\s+)?RELAYCLIENT=[^\s;\\]*", line)
-        else edit(run),
-    )
-
-
-def has_deny_all(machine: Machine) -> bool:
-    """True if the rules, as far as they can be read, keep some out by default. OSError."""
-    try:
-        return DENY_ALL.search(read(machine.places.rules)) is not None
-    except FileNotFoundError:
-        return False
 
 
 def without(machine: Machine, number: int) -> str:

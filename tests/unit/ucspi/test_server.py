@@ -17,6 +17,7 @@ from pytools.process import child
 from pytools.process.resolver import Resolver
 from pytools.ucspi import worker
 from pytools.ucspi.arguments import Arguments
+from pytools.ucspi.children import Child
 from pytools.ucspi.log import NORMAL, QUIET
 from pytools.ucspi.server import Server
 from pytools.ucspi.verdict import Config
@@ -117,3 +118,24 @@ def test_end_of_a_drain_may_be_further_off_than_poll_can_wait(
     finally:
         posix.close(pipe)
         posix.close(end)
+
+
+def test_worker_that_is_done_more_than_once_is_no_worker_any_more(
+    server: Server,
+) -> None:
+    """It runs as a user, with strangers' bytes; the count must not go below zero."""
+    children = server.children
+    channel, theirs = worker.channel()
+    made = Child(4711, channel, b"127.0.0.1")
+    children._by_pid[4711] = children._by_channel[channel] = made
+    server._poll.register(channel, select.POLLIN)
+    children.running = 2
+    try:
+        for _ in range(3):
+            posix.write(theirs, worker.DONE)
+            children.hear(channel)
+    finally:
+        posix.close(theirs)
+    assert children.running == 1
+    assert not children.has_idle
+    assert made.channel == -1

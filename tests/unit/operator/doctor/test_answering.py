@@ -111,11 +111,22 @@ def test_silence_is_certain(
         assert scene.codes(check_answer) == is_found * ["smtpd-silent"]
 
 
-@pytest.mark.parametrize(("options", "is_found"), [("-v", True), ("-y ::1", False)])
-def test_word_that_is_missing_is_missed_of_any_program(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, options: str, is_found: bool
+@pytest.mark.parametrize(
+    ("options", "program", "is_found"),
+    [
+        ("-v", "/var/qmail/bin/qmail-smtpd", True),
+        ("-v", "/usr/local/bin/turns-away-whom-it-likes", False),
+        ("-y ::1", "/var/qmail/bin/qmail-smtpd", False),
+    ],
+)
+def test_word_that_is_missing_is_missed_of_qmail_smtpd(
+    scene: Scene,
+    monkeypatch: pytest.MonkeyPatch,
+    options: str,
+    program: str,
+    is_found: bool,
 ) -> None:
-    scene.put("proc/77/cmdline", f"tcpserver\0{options}\x000\0smtp\0/bin/true\0")
+    scene.put("proc/77/cmdline", f"tcpserver\0{options}\x000\0smtp\0{program}\0")
     with listening(scene, monkeypatch, b""):
         assert scene.codes(check_answer) == is_found * ["smtpd-silent"]
 
