@@ -133,6 +133,7 @@ def test_worker_that_is_done_more_than_once_is_no_worker_any_more(
     try:
         for _ in range(3):
             posix.write(theirs, worker.DONE)
+        for _ in range(3):
             children.hear(channel)
     finally:
         posix.close(theirs)
