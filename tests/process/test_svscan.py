@@ -478,11 +478,15 @@ def open_files(pid: int) -> tuple[str, ...]:
 def test_svscan_new_link_is_up_before_the_next_pass(scan: Path, programs: Path) -> None:
     first = make_service(scan / "first", SLEEPER)
     target = make_service(scan.parent / "target", SLEEPER)
-    with scanned(scan, programs):
-        until(lambda: is_up(first))
-        (scan / "new").symlink_to(target)
-        # The pass after the first one is five seconds later.
-        until(lambda: is_up(target), 3)
+    try:
+        with scanned(scan, programs):
+            until(lambda: is_up(first))
+            (scan / "new").symlink_to(target)
+            # The pass after the first one is five seconds later.
+            until(lambda: is_up(target), 3)
+    finally:
+        end_service(target)
+        until(lambda: not answers(target / "supervise/ok"))
 
 
 def test_svscan_supervise_that_ended_is_replaced_before_the_next_pass(
