@@ -49,9 +49,7 @@ def cut(data: bytes, at: int, fill: int, size: int) -> tuple[int, bool]:
 class LogDirectory:
     """A log directory that this process writes to."""
 
-    __slots__ = (
-        *("_fd", "_files", "_fill", "_processor", "_run", "_size", "has_processor"),
-    )
+    __slots__ = ("_fd", "_files", "_fill", "_processor", "_run", "_size")
 
     def __init__(
         self,
@@ -69,7 +67,6 @@ class LogDirectory:
         self._files = LogFiles(spec.name, fd, spec.keep, fs, pause, stamp)
         self._size = spec.size
         self._processor = spec.processor
-        self.has_processor = spec.processor is not None
         self._run = run
         self._fd, self._fill = recovery.start(self._files)
 
@@ -84,6 +81,11 @@ class LogDirectory:
             at = end
             if ends_file:
                 self._rotate()
+
+    @property
+    def has_processor(self) -> bool:
+        """True if a program takes its time with each file that is full."""
+        return self._processor is not None
 
     def room(self) -> int:
         """How many bytes may come before the next newline ends the file; at least 0."""

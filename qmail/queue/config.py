@@ -19,16 +19,16 @@ WRITERS_MAX: Final = _RESERVED_UIDS * _PER_RESERVED_UID + _ORDINARY_SLOTS
 # free space.
 STEP_BYTES: Final = 8 << 10
 STEP_FILES: Final = 1
-_FREE_BYTES: Final = 32 << 20
-_FREE_INODES: Final = 4096
-_FREE_PART: Final = 4
+FREE_BYTES: Final = 32 << 20
+FREE_INODES: Final = 4096
+FREE_PART: Final = 4
 """Of a small file system only one part in so many is kept free, or it never had mail."""
 
 # INVARIANT: when all writers have looked at the same moment and then each goes as far
 # as it may, half of the reserve is still there for what is accepted. It does not hold
 # where the reserve is a part of a small file system: so many callers do not fit there.
-assert WRITERS_MAX * STEP_BYTES <= _FREE_BYTES // 2
-assert WRITERS_MAX * STEP_FILES <= _FREE_INODES // 2
+assert WRITERS_MAX * STEP_BYTES <= FREE_BYTES // 2
+assert WRITERS_MAX * STEP_FILES <= FREE_INODES // 2
 
 
 class Config:
@@ -63,9 +63,9 @@ class Config:
         self.messages_per_worker = 10000
         # Room for what is accepted already: qmail-send writes info, local and remote,
         # and bounces, and none of those may fail for a message that comes now.
-        self.free_bytes = _FREE_BYTES
-        self.free_inodes = _FREE_INODES
-        self.free_part = _FREE_PART
+        self.free_bytes = FREE_BYTES
+        self.free_inodes = FREE_INODES
+        self.free_part = FREE_PART
 
     def seconds_for(self, uid: int) -> int:
         """How long a caller may take, from its connection to the commit."""

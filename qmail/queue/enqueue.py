@@ -14,7 +14,7 @@ from __future__ import annotations
 import posix
 import time
 
-from pytools.base.durable import sync_dir
+from pytools.base.durable import close_quietly, sync_dir
 from qmail.queue import exitcodes, layout
 from qmail.queue.exitcodes import Refused
 
@@ -180,8 +180,5 @@ class Entry:
     def _close(self) -> None:
         fd, self._fd = self._fd, -1
         if fd >= 0:
-            try:
-                self._fs.close(fd)
-            except OSError:
-                # What had to be durable was fsynced before.
-                pass
+            # What had to be durable was fsynced before.
+            close_quietly(fd, self._fs)

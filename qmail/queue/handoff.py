@@ -1,6 +1,6 @@
 """A connection's way from the acceptor of qmail-queued to one of its workers.
 
-On a channel (pytools/process/handing.py) the acceptor sends a job: uid and pid, with
+On a channel (pytools/process/handing.py) the acceptor sends a job: uid and number, with
 the connection; the worker sends DONE when it is free again. End of file says that the
 other one has ended.
 """
@@ -22,14 +22,14 @@ _JOB_SIZE: Final = 8
 _CRED_SIZE: Final = 12
 
 
-def send_job(channel: _socket.socket, fd: int, uid: int, pid: int) -> None:
+def send_job(channel: _socket.socket, fd: int, uid: int, number: int) -> None:
     """Hand the connection on; OSError when the worker has ended."""
-    job = uid.to_bytes(4, "big") + pid.to_bytes(4, "big")
+    job = uid.to_bytes(4, "big") + number.to_bytes(4, "big")
     handing.send(channel, job, fd)
 
 
 def receive_job(channel: _socket.socket) -> tuple[int, int, int] | None:
-    """Wait for (connection, uid, pid); None when the acceptor has ended.
+    """Wait for (connection, uid, number of the message); None when the acceptor has ended.
 
     OSError when no number was left for the connection: its caller is hung up on.
     """

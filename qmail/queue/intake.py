@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from qmail.control.ids import Ids
 
 
-def received_line(pid: int, uid: int, ids: Ids, now: int) -> bytes:
+def received_line(number: int, uid: int, ids: Ids, now: int) -> bytes:
     """The line that tops every message of the queue; it can't be forged (DESIGN 4)."""
     if uid == ids.qmaild:
         # First, so that it is what a trial instance says, where all are one user.
@@ -36,28 +36,28 @@ def received_line(pid: int, uid: int, ids: Ids, now: int) -> bytes:
         who = b"for bounce"
     else:
         who = b"by uid %d" % uid
-    return b"Received: (qmail %d invoked %b); %b\n" % (pid, who, rfc822(now))
+    return b"Received: (qmail %d invoked %b); %b\n" % (number, who, rfc822(now))
 
 
 class Intake:
-    """Takes one message of the caller `uid`, `pid` into the queue at the cwd."""
+    """Takes one message of the caller `uid` into the queue at the cwd."""
 
     __slots__ = (
-        *("_head", "_is_full", "_names", "_pid", "_scanner", "_uid", "_unchecked"),
+        *("_head", "_is_full", "_names", "_number", "_scanner", "_uid", "_unchecked"),
         "entry",
     )
 
     def __init__(
         self,
         uid: int,
-        pid: int,
+        number: int,
         received: bytes,
         names: Iterator[bytes],
         is_full: Callable[[], bool],
         fs: Fs = posix,
     ) -> None:
         self._uid = uid
-        self._pid = pid
+        self._number = number
         self._head = received
         self._names = names
         self._is_full = is_full
@@ -87,7 +87,7 @@ class Intake:
         if self.entry.state == S2:
             self._check_space()
             self.entry.begin_envelope()
-            head = b"u%d\0p%d\0" % (self._uid, self._pid)
+            head = b"u%d\0p%d\0" % (self._uid, self._number)
         self._write(head + self._scanner.feed(data))
 
     def end_envelope(self) -> None:

@@ -104,12 +104,12 @@ def is_full(config: Config, queue: bytes = b".") -> bool:
 
 
 def take_message(
-    fd: int, uid: int, pid: int, config: Config, names: Iterator[bytes]
+    fd: int, uid: int, number: int, config: Config, names: Iterator[bytes]
 ) -> wire.Answer | None:
     """Queue the message of the connection; None if the caller went away."""
     connection = Connection(fd, config.seconds_for(uid))
-    received = received_line(pid, uid, config.ids, int(time.time()))
-    intake = Intake(uid, pid, received, names, lambda: is_full(config))
+    received = received_line(number, uid, config.ids, int(time.time()))
+    intake = Intake(uid, number, received, names, lambda: is_full(config))
     code = exitcodes.QUEUED
     try:
         _enter_queue(config)
@@ -123,7 +123,7 @@ def take_message(
         code = exitcodes.NO_MEMORY
     if code != exitcodes.QUEUED:
         intake.entry.abandon()
-    return wire.Answer(code, pid)
+    return wire.Answer(code, number)
 
 
 def say(fd: int, answer: wire.Answer | None) -> None:
@@ -182,8 +182,8 @@ def run(channel: _socket.socket, config: Config, log: Strerr) -> int:
             ) from None
         if job is None:
             break
-        fd, uid, pid = job
-        answer = take_message(fd, uid, pid, config, names)
+        fd, uid, number = job
+        answer = take_message(fd, uid, number, config, names)
         # Before the answer: a caller that has it and comes again at once must find its
         # slot and this worker free. The answer fits into any socket's buffer.
         free = _send_done(channel)

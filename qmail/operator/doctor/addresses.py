@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from qmail.operator.doctor.machine import Machine
+from qmail.operator.processes import LISTEN
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -19,6 +20,14 @@ def rows(machine: Machine, table: str, skip: int = 1) -> Iterator[list[str]]:
         return
     for line in lines:
         yield line.split()
+
+
+def listening(machine: Machine, port: int, *tables: str) -> Iterator[list[str]]:
+    """The lines of sockets that listen on a TCP port; proc_pid_net(5), tcp."""
+    for table in tables:
+        for words in rows(machine, table):
+            if words[3] == LISTEN and int(words[1].partition(":")[2], 16) == port:
+                yield words
 
 
 def global_ip4(machine: Machine) -> list[ipaddress.IPv4Address]:

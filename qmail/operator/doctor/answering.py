@@ -17,16 +17,17 @@ import time
 from collections.abc import Iterator
 
 from qmail.operator.doctor import tcpserver
-from qmail.operator.doctor.addresses import rows
+from qmail.operator.doctor.addresses import listening
 from qmail.operator.doctor.findings import Finding
 from qmail.operator.doctor.machine import Machine, quote
 from qmail.operator.doctor.network import PORT, is_service
 from qmail.operator.doctor.rules import ASK_SECONDS
 from qmail.operator.doctor.services import last_words
 from qmail.operator.doctor.tcpserver import Server
-from qmail.operator.processes import ANY_IP6, LISTEN, MAPPED_IP4
+from qmail.operator.processes import ANY_IP6, MAPPED_IP4
 
 LOOPBACK = "127.0.0.1"
+TABLES = ("net/tcp", "net/tcp6")
 GREETING_SECONDS = 25.0
 """More than the 20 that tcpserver(8) asks DNS for the client's name."""
 LOOK_SECONDS = 1.0
@@ -92,28 +93,21 @@ def is_waited_for(machine: Machine) -> bool:
     """
     return any(
         int(words[4].partition(":")[2], 16) > 0
-        for table in ("net/tcp", "net/tcp6")
-        for words in rows(machine, table)
-        if words[3] == LISTEN and int(words[1].partition(":")[2], 16) == PORT
+        for words in listening(machine, PORT, *TABLES)
     )
 
 
 def listening_address(machine: Machine) -> str | None:
     """An IPv4 address at which the port can be reached from here."""
-    for table in ("net/tcp", "net/tcp6"):
-        for words in rows(machine, table):
-            address, _, port = words[1].partition(":")
-            if words[3] != LISTEN or int(port, 16) != PORT:
-                continue
-            if address == ANY_IP6:
-                return LOOPBACK
-            if len(address) == 32 and not address.startswith(MAPPED_IP4):
-                continue
-            # As the kernel writes it: a number of the machine's byte order.
-            found = ipaddress.IPv4Address(
-                int(address[-8:], 16).to_bytes(4, sys.byteorder)
-            )
-            return LOOPBACK if found.is_unspecified else str(found)
+    for words in listening(machine, PORT, *TABLES):
+        address = words[1].partition(":")[0]
+        if address == ANY_IP6:
+            return LOOPBACK
+        if len(address) == 32 and not address.startswith(MAPPED_IP4):
+            continue
+        # As the kernel writes it: a number of the machine's byte order.
+        found = ipaddress.IPv4Address(int(address[-8:], 16).to_bytes(4, sys.byteorder))
+        return LOOPBACK if found.is_unspecified else str(found)
     return None
 
 

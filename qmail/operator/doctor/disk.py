@@ -9,12 +9,10 @@ from collections.abc import Iterator
 from qmail.operator.doctor.findings import Finding
 from qmail.operator.doctor.machine import Machine, quote
 from qmail.operator.doctor.tree import log_directories
+from qmail.queue.config import FREE_BYTES, FREE_INODES, FREE_PART
 
-ROOM_BYTES, ROOM_FILES = 32 << 20, 4096
-SMALL_PART = 4
-"""With less, or less than one part in so many, qmail-queued takes no message."""
 ROOM_PART, ROOM_MOST = 0.02, 1 << 30
-"""With less than that part, or that much, it will be so before long."""
+"""With less than that part, or that much, qmail-queued will soon have too little."""
 CLOCK_SECONDS = 60.0
 
 
@@ -50,14 +48,14 @@ def of_file_system(path: str, now: os.statvfs_result) -> Iterator[Finding]:
         )
         return
     free, size = now.f_bavail * now.f_frsize, now.f_blocks * now.f_frsize
-    least = min(ROOM_BYTES, size // SMALL_PART)
+    least = min(FREE_BYTES, size // FREE_PART)
     if size and free < max(least, min(size * ROOM_PART, ROOM_MOST)):
         yield Finding(
             "disk-full",
             f"the file system of {path} has only {free >> 20} MB free",
             f'du -xh "$(findmnt -nro TARGET -T {name})" | sort -h | tail -n 20',
         )
-    if now.f_favail < min(ROOM_FILES, now.f_files // SMALL_PART):
+    if now.f_favail < min(FREE_INODES, now.f_files // FREE_PART):
         yield Finding(
             "disk-no-inodes",
             f"the file system of {path} has only {now.f_favail} inodes free",

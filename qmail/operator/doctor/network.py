@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 
 from qmail.operator.doctor import dns
-from qmail.operator.doctor.addresses import global_ip6, rows
+from qmail.operator.doctor.addresses import global_ip6, listening
 from qmail.operator.doctor.findings import Finding
 from qmail.operator.doctor.machine import Machine, amend, quote, read, text
 from qmail.operator.doctor.services import state_of
 from qmail.operator.doctor.tree import service_names
-from qmail.operator.processes import ANY_IP6, LISTEN, MAPPED_IP4, Holder
+from qmail.operator.processes import ANY_IP6, MAPPED_IP4, Holder
 
 PORT = 25
 MAILERS = ("sendmail", "exim4", "exim", "master", "smtpd", "opensmtpd")
@@ -151,10 +151,9 @@ def check_ip6(machine: Machine) -> Iterator[Finding]:
 
 def has_ip6_listener(machine: Machine) -> bool:
     """True if some process listens on an address of IPv6."""
-    for words in rows(machine, "net/tcp6"):
-        address, _, port = words[1].partition(":")
-        if words[3] == LISTEN and int(port, 16) == PORT:
-            loopback = "0" * 24 + "01000000"
-            if address == ANY_IP6 or not address.startswith((MAPPED_IP4, loopback)):
-                return True
+    for words in listening(machine, PORT, "net/tcp6"):
+        address = words[1].partition(":")[0]
+        loopback = "0" * 24 + "01000000"
+        if address == ANY_IP6 or not address.startswith((MAPPED_IP4, loopback)):
+            return True
     return False
