@@ -183,6 +183,20 @@ class GuideServer:
         began = "@" + self.test_began.decode()
         return "".join(line.partition(" ")[2] for line in lines if line[:25] >= began)
 
+    def logged(self, pattern: str, service: str = "") -> re.Match[str]:
+        """Wait until a service's log has a line that matches; its first match.
+
+        What a program did is seen before its multilog has written the line of it.
+        """
+        found: list[re.Match[str]] = []
+
+        def is_there() -> bool:
+            found.extend(re.finditer(pattern, self.log(service), re.MULTILINE))
+            return bool(found)
+
+        self.until(is_there, f"{pattern} in the log")
+        return found[0]
+
     def pid_of(self, service: str) -> int:
         """The pid that svstat shows, 0 if the service is down."""
         text = self.run(f"svstat /service/{service}", check=False).stdout

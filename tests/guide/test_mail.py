@@ -99,10 +99,7 @@ def test_qp_of_the_reply_the_log_and_the_received_line_agree(
     assert found is not None
     message = wait_for_mail(server)
     assert f"Received: (qmail {found[1]} invoked from network)" in message
-    log = server.log()
-    assert re.search(
-        rf"info msg \d+: bytes \d+ from <q@example.org> qp {found[1]} uid", log
-    )
+    server.logged(rf"^info msg \d+: bytes \d+ from <q@example.org> qp {found[1]} uid")
 
 
 def test_forward_program_and_mbox_of_a_user_all_run(server: GuideServer) -> None:
@@ -124,8 +121,7 @@ def test_forward_program_and_mbox_of_a_user_all_run(server: GuideServer) -> None
     assert env["HOST"] == HOST
     assert env["SENDER"] == "ann@example.org"
     assert "LC_CTYPE" not in env
-    log = server.log()
-    assert re.search(r"delivery \d+: success: did_2\+1\+1/qp_\d+/", log)
+    server.logged(r"delivery \d+: success: did_2\+1\+1/qp_\d+/")
 
 
 def test_guides_default_delivery_without_slash_is_an_mbox(server: GuideServer) -> None:
@@ -224,9 +220,8 @@ def test_rules_allow_deny_and_relay(server: GuideServer) -> None:
     finally:
         server.root.write("/etc/tcp.smtp", rules)
         server.run("qmailctl cdb")
-    log = server.log("smtpd")
-    assert re.search(rf"tcpserver: deny \d+ {HOST}:127\.0\.0\.1:25 ", log)
-    assert re.search(r"tcpserver: end \d+ status 25600", log)
+    server.logged(rf"^tcpserver: deny \d+ {HOST}:127\.0\.0\.1:25 ", "smtpd")
+    server.logged(r"^tcpserver: end \d+ status 25600$", "smtpd")
 
 
 def test_mail_waits_while_qmail_send_is_stopped(server: GuideServer) -> None:

@@ -72,7 +72,7 @@ def test_restart_keeps_the_queue_and_changes_the_pids(server: GuideServer) -> No
     server.wait_port()
     send(server, "ann@example.org", f"dave@{HOST}")
     wait_for_mail(server)
-    assert "status: exiting" in server.log()
+    server.logged("^status: exiting$")
 
 
 def test_pause_holds_mail_and_cont_lets_it_go(server: GuideServer) -> None:
