@@ -202,7 +202,7 @@ class Server:
                 self._log.warn(b"hardly any room left in queue, refusing all messages")
 
     def _hand_on(self, fd: int, uid: int, number: int) -> bool:
-        while self._idle or self._hire():
+        while self._idle or self._hire(fd):
             chosen = self._idle.pop()
             try:
                 handoff.send_job(chosen.channel, fd, uid, number)
@@ -217,8 +217,11 @@ class Server:
             return True
         return False
 
-    def _hire(self) -> bool:
-        """Fork one more worker; False when that is impossible now."""
+    def _hire(self, connection: int = -1) -> bool:
+        """Fork one more worker; False when that is impossible now.
+
+        ``connection`` is one that is open here meanwhile, and not the worker's yet.
+        """
         if self._paused_until:
             return False
         try:
@@ -227,7 +230,7 @@ class Server:
             self._pause(b"unable to create a channel", error)
             return False
         try:
-            pid = child.fork(lambda: self._become_worker(ours, theirs))
+            pid = child.fork(lambda: self._become_worker(ours, theirs, connection))
         except OSError as error:
             ours.close()
             self._pause(b"unable to fork", error)
@@ -241,7 +244,9 @@ class Server:
         self._idle.append(hired)
         return True
 
-    def _become_worker(self, ours: _socket.socket, theirs: _socket.socket) -> int:
+    def _become_worker(
+        self, ours: _socket.socket, theirs: _socket.socket, connection: int
+    ) -> int:
         """In the child: let go of all that is the acceptor's."""
         # INVARIANT: a worker outlives the acceptor by as much as its message takes. It
         # must hold neither the lock nor the socket then, nor another worker's channel,
@@ -255,6 +260,9 @@ class Server:
             other.channel.close()
         if self._tether >= 0:
             posix.close(self._tether)
+        # A copy of a connection would keep its caller from seeing that it is over.
+        if connection >= 0:
+            posix.close(connection)
         title.announce(b"qmail-queued", [b"", b"worker"], stays=False)
         return worker.run(theirs, self._config, self._log)
 

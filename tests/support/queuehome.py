@@ -76,9 +76,22 @@ class QueueHome:
         return pid
 
     def is_served(self) -> bool:
-        """True when a server answers; its socket alone may be a dead one's."""
+        """True when a worker has taken our connection and is free again.
+
+        A server that can be connected to may not have its signal handlers yet, and a
+        socket that can be connected to may be a dead server's.
+        """
         with socket.socket(socket.AF_UNIX) as caller:
-            return caller.connect_ex(f"{self.path}/run/queued") == 0
+            caller.settimeout(20)
+            if caller.connect_ex(f"{self.path}/run/queued") != 0:
+                return False
+            caller.shutdown(socket.SHUT_WR)
+            try:
+                while caller.recv(4096):
+                    pass
+            except ConnectionResetError:
+                return False  # nobody took it
+            return True
 
     def stop(self) -> int:
         """TERM the server and wait for it; its raw wait status."""
@@ -150,7 +163,21 @@ def queue_home() -> Iterator[QueueHome]:
         runtime.home, runtime.program = before[:2]
         if before[2] is not None:
             environ[b"QMAILQUEUE"] = before[2]
+        # A worker outlives its server by as much as its message takes.
+        until(lambda: not anybody_in(path), what="the end of every worker")
         shutil.rmtree(path)
+
+
+def anybody_in(path: str) -> bool:
+    """True while a process has its working directory at or below the path."""
+    for name in os.listdir("/proc"):
+        try:
+            where = os.readlink(f"/proc/{name}/cwd")
+        except OSError:
+            continue  # no process, one that has ended, or another user's
+        if where == path or where.startswith(path + "/"):
+            return True
+    return False
 
 
 def as_user(uid: int, work: Callable[[], bytes]) -> bytes:
