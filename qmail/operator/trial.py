@@ -160,8 +160,13 @@ class Trial:
 
     def show_state(self) -> None:
         """The log lines of the message, and svstat of every service."""
+        # Each log has a process of its own, which may be late.
         self.until(
-            lambda: b"end msg " in self.log_of("qmail-send"), "its end in the log"
+            lambda: (
+                b"end msg " in self.log_of("qmail-send")
+                and b" tcpserver: end " in self.log_of("qmail-smtpd")
+            ),
+            "its end in the logs",
         )
         self.say()
         for service in ("qmail-smtpd", "qmail-send"):

@@ -28,6 +28,8 @@ from pytools.multilog.script import parse
 LINES = b"".join(b"%04d %s\n" % (n, b"x" * (n * 37 % 600)) for n in range(30))
 CHANGES = {"open", "write", "fsync", "fchmod", "rename", "link", "unlink", "mkdir"}
 MOST_CHANGES = 300
+PARTS = 8
+"""Tests, each of every eighth change: all in one may take a slow disk minutes."""
 
 
 class Deadly:
@@ -106,12 +108,13 @@ def logged(place: Path) -> bytes:
     return b"".join(file.read_bytes() for file in files)
 
 
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("words", ["s4096 n99", "s4096 n99 !cat"])
 def test_what_was_written_is_there_once_after_a_kill_at_any_change(
-    tmp_path: Path, words: str
+    tmp_path: Path, words: str, part: int
 ) -> None:
     script = [*map(str.encode, words.split()), b"./log"]
-    for fatal in range(MOST_CHANGES):
+    for fatal in range(part, MOST_CHANGES, PARTS):
         place = tmp_path / str(fatal)
         place.mkdir()
         if not killed(place, script, LINES, fatal):

@@ -1,4 +1,4 @@
-"""The two sides of the oracle tables."""
+"""The two sides of the oracle tables, and the time for both."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ from pathlib import Path
 import pytest
 
 from tests.interop.oracle import Both, install_all
+
+SECONDS = 400
+"""For a test: twice that of one side, and the longest fixture."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of this directory the time for both sides."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(SECONDS))
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,8 @@
 Case         a line for /bin/sh, run in a fresh directory of one and the same path, first
              with the originals first in $PATH, then with ours; with the same input,
              environment, files and open descriptors (0, 1, 2).
+Input        is whole in the pipe before anything runs: how much a read() gets is the same
+             on both sides, however fast anybody is.
 Compared     exit status, standard output, standard error, and every file left behind:
              name, type, mode, content. Before that, pids become PID, TAI64N labels
              ``@LABEL`` and durations ``N seconds``.
@@ -17,6 +19,7 @@ Use          ``CASES = [Case("setlock -z", ...), ...]`` and
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -30,7 +33,8 @@ from pytools.process.programs import PYTOOLS
 from tests.interop.differences import DIFFERENCES
 from tests.support.launchers import install
 
-SECONDS = 30
+SECONDS = 120
+"""For one side of a case."""
 LABEL = re.compile(rb"@4[0-9a-f]{23}")
 SECONDS_AGO = re.compile(rb"-?\d+ seconds")
 PID = re.compile(rb"(?<=\bpid )\d+")
@@ -138,21 +142,25 @@ class Both:
         self._bin.unlink(missing_ok=True)
         self._bin.symlink_to(self.directory[side])
         env = {"PATH": f"{self._bin}:/usr/bin:/bin", **case.env}
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", case.line],
-            cwd=place,
-            env=env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            umask=case.umask,
-            start_new_session=True,
-        )
+        stdin = _filled(case.stdin)
         try:
-            out, err = process.communicate(case.stdin, SECONDS)
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", case.line],
+                cwd=place,
+                env=env,
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                umask=case.umask,
+                start_new_session=True,
+            )
+        finally:
+            os.close(stdin)
+        try:
+            out, err = process.communicate(timeout=SECONDS)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            process.communicate()
             raise AssertionError(f"{case} with {side} does not end") from None
         done = subprocess.CompletedProcess(case.line, process.returncode, out, err)
         outcome = Outcome(case, done)
@@ -169,6 +177,17 @@ class Both:
             assert ours == theirs
         else:
             assert ours != theirs, f"no longer different: {reason}"
+
+
+def _filled(data: bytes) -> int:
+    """A pipe to read from, with all of that and the end in it."""
+    read_end, write_end = os.pipe()
+    if len(data) > fcntl.fcntl(write_end, fcntl.F_GETPIPE_SZ):
+        fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, len(data))
+    os.set_blocking(write_end, False)
+    assert os.write(write_end, data) == len(data)
+    os.close(write_end)
+    return read_end
 
 
 def _make(path: Path, content: str | bytes, is_directory: bool) -> None:

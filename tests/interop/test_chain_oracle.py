@@ -290,8 +290,10 @@ SOFTLIMIT = [
     Case("softlimit -s 1000000000000 sh -c 'ulimit -s'"),
     Case("softlimit -m 200000000 envdir d sh -c 'ulimit -v'", files={"d/": ""}),
 ]
+BEGUN = "until tr '\\0' ' ' </proc/$!/cmdline | grep -q '\\.\\.\\.'; do :; done"
+"""Before it has its ring, ps shows the shell, or our interpreter, not its line."""
 SHOWN = (
-    "mkfifo in; {} <in & exec 9>in; {}; printf '{}' >&9; "
+    f"mkfifo in; {{}} <in & exec 9>in; {BEGUN}; printf '{{}}' >&9; "
     "until tr '\\0' ' ' </proc/$!/cmdline | grep -q '{}'; do :; done; "
     "tr '\\0' ' ' </proc/$!/cmdline | grep -ao 'errors:.*' | sed 's/ *$//'; "
     "exec 9>&-; wait $!"
@@ -299,12 +301,9 @@ SHOWN = (
 
 
 def ring(name: str, size: int, text: str, end: str) -> Case:
-    """What readproctitle shows in ``ps`` when ``end`` has come."""
-    # The line of the original begins with readproctitle, ours with the interpreter until
-    # it has its ring: wait for that first.
+    """What readproctitle shows in ``ps`` when ``end`` has come, the last of the text."""
     start = f"readproctitle errors: {'x' * size}"
-    begun = "until tr '\\0' ' ' </proc/$!/cmdline | grep -q '\\.\\.\\.'; do :; done"
-    return Case(SHOWN.format(start, begun, text, end), name=f"readproctitle {name}")
+    return Case(SHOWN.format(start, text, end), name=f"readproctitle {name}")
 
 
 READPROCTITLE = [
@@ -319,12 +318,12 @@ READPROCTITLE = [
     ring("the ring over", 9, "abcdefghij", "efghij"),
     ring("five", 5, "abc", "bc"),
     ring("NULs", 20, "a\\000b\\000\\000c", "abc"),
-    ring("newlines", 20, "a b\\nc\\td", "d"),
+    ring("newlines", 20, "a b\\nc\\td", "c.d"),
     ring("much", 400, "y" * 1000 + "END", "END"),
-    ring("bytes", 20, "a\\377\\200b", "b"),
+    ring("bytes", 20, "a\\377\\200b", "a..b"),
     Case(
-        "mkfifo in; readproctitle errors: 12345 <in & exec 9>in; printf abc >&9; "
-        "until grep -aq bc /proc/$!/cmdline; do :; done; "
+        f"mkfifo in; readproctitle errors: 12345 <in & exec 9>in; {BEGUN}; "
+        "printf abc >&9; until grep -aq bc /proc/$!/cmdline; do :; done; "
         "tr '\\0' / </proc/$!/cmdline | sed 's,/*$,,'; exec 9>&-; wait $!",
         name="readproctitle as the kernel has it",
     ),

@@ -303,7 +303,7 @@ def outcomes(binaries: Path) -> list[Outcome]:
     places = [path for path in launcher.search_path() if Path(path).is_dir()]
     with PrivateRoot("me.example", [str(binaries), *places]) as root:
         root.write("/tmp/script", script(binaries))
-        root.run("sh /tmp/script", seconds=120)
+        root.run("sh /tmp/script", seconds=180)
         return collected(root)
 
 

@@ -68,7 +68,7 @@ def test_a_processor_that_fails_at_first_is_run_again(
         child.stdin.write(text)
         child.stdin.flush()
     for key, (child, place) in running.items():
-        _, errors = child.communicate(timeout=30)
+        _, errors = child.communicate(timeout=60)
         seen[key] = child.returncode, errors, left(place)
     for case in CASES:
         status, errors, _ = seen[case, "C"]
@@ -76,8 +76,17 @@ def test_a_processor_that_fails_at_first_is_run_again(
         assert seen[case, "ours"] == seen[case, "C"]
 
 
-def has_stopped(pid: int) -> bool:
-    return "State:\tT" in Path(f"/proc/{pid}/status").read_text()
+def is_in_state(pid: int, letter: str) -> bool:
+    return f"State:\t{letter}" in Path(f"/proc/{pid}/status").read_text()
+
+
+def waits(child: subprocess.Popen[bytes]) -> None:
+    """Return when it sleeps, and it does so in read() only.
+
+    The original lets signals in just before it reads: one that comes then waits for the
+    next input.
+    """
+    until(partial(is_in_state, child.pid, "S"))
 
 
 def signalled(directory: str, place: Path) -> tuple[object, ...]:
@@ -95,15 +104,18 @@ def signalled(directory: str, place: Path) -> tuple[object, ...]:
 
     first = child()
     os.write(write_end, b"one\ntwo\nx\nthr")
-    until(lambda: current.exists() and current.stat().st_size == 8)
+    until(lambda: current.stat().st_size == 8)
+    waits(first)
     stages.append(left(place))
     first.send_signal(signal.SIGALRM)
-    until(lambda: current.stat().st_size == 0 and len(left(place)) == 4)
+    names = ["@.s", "current", "lock", "state"]
+    until(lambda: [name for name, _, _ in left(place)] == names)
+    waits(first)
     stages.append(left(place))
     # Both at once: TERM between ALRM's wakening and the next read() is heard by the
     # original only when something is read again.
     first.send_signal(signal.SIGSTOP)
-    until(partial(has_stopped, first.pid))
+    until(partial(is_in_state, first.pid, "T"))
     first.send_signal(signal.SIGALRM)
     first.send_signal(signal.SIGTERM)
     first.send_signal(signal.SIGCONT)
@@ -112,6 +124,7 @@ def signalled(directory: str, place: Path) -> tuple[object, ...]:
     stages.append(left(place))
     second = child()
     until(lambda: current.stat().st_size == 11)
+    waits(second)
     stages.append(left(place))
     os.close(write_end)
     assert second.wait(30) == 0

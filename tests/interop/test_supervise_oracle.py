@@ -78,7 +78,7 @@ def test_every_command_in_every_state_does_as_the_original(
         for c in COMMANDS
     ]
     assert len(pairs) > 300
-    run_pairs(tmp_path, originals, pairs, 60)
+    run_pairs(tmp_path, originals, pairs, 300)
 
 
 def hardy(
@@ -143,4 +143,4 @@ def test_random_sequences_of_commands_come_to_the_same(
         )
         for n in range(hardies)
     ]
-    run_pairs(tmp_path, originals, pairs, 30 + SEQUENCES / 20)
+    run_pairs(tmp_path, originals, pairs, 200 + SEQUENCES / 20)

@@ -174,6 +174,8 @@ def test_fork_failure_drops_the_connection_and_the_server_lives(
         server.wait_for(
             "tcpserver: warning: dropping connection, unable to fork: ", count
         )
+        # And before the first one.
+        server.wait_for("tcpserver: status: 0/40", count + 1)
     assert server.stop() == 0
     assert server.lines()[-1] == "tcpserver: status: 0/40"
 

@@ -123,7 +123,6 @@ IDENT = [
         (USER, b"x" * 100, b"y" * 100, b"z" * 100),
         (b"1,2:USERID:UNIX:joe\r\n", b"rest"),
         RESET,
-        SILENT,
     ),
     Visit("info rule", ident=USER + b"joe\n", rules="joe@@:deny"),
     Visit("other info rule", ident=USER + b"jim\n", rules="joe@@:deny"),
@@ -134,6 +133,7 @@ IDENT = [
         rules='ann@@:allow,A="ann"\n@:deny',
     ),
 ]
+UNANSWERED = answers(SILENT)
 RULES = [
     Visit("no rule"),
     *ruled(
@@ -252,7 +252,7 @@ def paranoid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Group]:
 
 @pytest.fixture(scope="module")
 def ident(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Group]:
-    options = ["-v", "-Hl0", "-t1", "-x", "rules.cdb"]
+    options = ["-v", "-Hl0", "-x", "rules.cdb"]
     yield from group(2, IDENT, options, tmp_path_factory.mktemp("i"))
 
 
@@ -260,6 +260,12 @@ def ident(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Group]:
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Group]:
     options = ["-v", "-HRl0", "-x", "rules.cdb"]
     yield from group(3, RULES, options, tmp_path_factory.mktemp("r"))
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Group]:
+    options = ["-v", "-Hl0", "-t1", "-x", "rules.cdb"]
+    yield from group(4, UNANSWERED, options, tmp_path_factory.mktemp("u"))
 
 
 def compare(group: Group, visit: Visit) -> None:
@@ -282,6 +288,11 @@ def test_host_name_that_must_be_proved(paranoid: Group, visit: Visit) -> None:
 @pytest.mark.parametrize("visit", IDENT, ids=str)
 def test_ident_answer(ident: Group, visit: Visit) -> None:
     compare(ident, visit)
+
+
+@pytest.mark.parametrize("visit", UNANSWERED, ids=str)
+def test_ident_answer_that_never_comes(impatient: Group, visit: Visit) -> None:
+    compare(impatient, visit)
 
 
 @pytest.mark.parametrize("visit", RULES, ids=str)

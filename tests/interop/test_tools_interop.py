@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
+
+from tests.support.until import until
 
 TEXT = b"".join(
     b"%d %b: status %b\n" % (n, b"new" if n % 3 else b"end", b"y" * (n * 7 % 90))
@@ -27,7 +30,7 @@ def run(command: list[str], cwd: Path, data: bytes = b"") -> tuple[int, bytes, b
         input=data,
         capture_output=True,
         env={"PATH": os.environ["PATH"], "TZ": "XYZ-3"},
-        timeout=60,
+        timeout=120,
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -100,19 +103,22 @@ def test_start_after_a_crash_leaves_the_same_files(
     assert results[0] == results[1]
 
 
+def is_of_size(path: Path, size: int) -> bool:
+    return path.stat().st_size == size
+
+
 def test_lock_of_one_keeps_the_other_out(
     ours: list[str], originals: str, tmp_path: Path
 ) -> None:
     pair = [[*ours, "multilog", "./log"], [f"{originals}/multilog", "./log"]]
-    for holder, other in (pair, pair[::-1]):
+    current = tmp_path / "log/current"
+    for times, (holder, other) in enumerate((pair, pair[::-1]), 1):
         with subprocess.Popen(holder, cwd=tmp_path, stdin=subprocess.PIPE) as child:
             assert child.stdin is not None
             child.stdin.write(b"x" * 2000 + b"\n")
             child.stdin.flush()
-            while not (tmp_path / "log/current").exists():
-                assert child.poll() is None
-            while (tmp_path / "log/current").stat().st_size == 0:
-                assert child.poll() is None
+            # Not what the one before has left there.
+            until(partial(is_of_size, current, 2001 * times))
             assert run(other, tmp_path)[0] == 111
 
 

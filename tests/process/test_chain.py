@@ -128,7 +128,7 @@ def test_path_search_answers_as_the_original(
         env=env,
         capture_output=True,
         check=False,
-        timeout=30,
+        timeout=60,
     )
     ours = chain(
         private,

@@ -344,7 +344,7 @@ def test_tcpok_waits_for_the_lock(
             process.wait(0.5)
         assert table.read_bytes() != bytes(1024)
         fcntl.flock(holder, fcntl.LOCK_UN)
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     assert table.read_bytes() == bytes(1024)
 
 

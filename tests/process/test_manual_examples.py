@@ -26,7 +26,8 @@ PAGES = [
     page for page in sorted((CHECKOUT / "man").glob("man[1-8]/*.[1-8]")) if blocks(page)
 ]
 MARK = "@@ end of command"
-SECONDS = 20
+SECONDS = 80
+"""For all examples of a page; most need less than one."""
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,9 @@ def played(script: str, launchers: Path) -> str:
         # A file, not a pipe: the servers of an example would keep that open.
         root.write("/tmp/script", script)
         line = "sh /tmp/script </dev/null >/tmp/out 2>&1"
-        root.run(f"timeout {SECONDS} {line}", check=False, env=env)
+        root.run(
+            f"timeout {SECONDS} {line}", check=False, env=env, seconds=SECONDS + 20
+        )
         return root.read("/tmp/out")
 
 

@@ -39,7 +39,7 @@ class Running:
 
     def run(self, data: bytes, *script: str) -> tuple[int, bytes]:
         child = self.start(*script)
-        _, errors = child.communicate(data, timeout=30)
+        _, errors = child.communicate(data, timeout=60)
         return child.returncode, errors
 
 
@@ -50,7 +50,7 @@ def multilog(python: list[str], tmp_path: Path) -> Iterator[Running]:
     for child in running.children:
         if child.poll() is None:
             child.kill()
-        child.communicate(timeout=30)
+        child.communicate(timeout=60)
 
 
 def feed(child: Popen, data: bytes) -> None:
@@ -65,6 +65,14 @@ def shelved(log: Path) -> list[Path]:
 
 def whole(log: Path) -> bytes:
     return b"".join(content(path) for path in [*shelved(log), log / "current"])
+
+
+def is_on_its_way(number: int, child: Popen) -> bool:
+    """True until the process has taken the signal."""
+    status = Path(f"/proc/{child.pid}/status").read_text()
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    pending = int(fields["SigPnd"], 16) | int(fields["ShdPnd"], 16)
+    return bool(pending & 1 << (number - 1))
 
 
 def mode(path: Path) -> int:
@@ -112,7 +120,7 @@ def test_kill_then_start_shelves_current_as_unfinished(
     until(lambda: content(log / "current") == b"one\n")
     assert mode(log / "current") == 0o644
     child.kill()
-    child.wait(30)
+    child.wait(60)
     multilog.run(b"two\n", "./log")
     (old,) = shelved(log)
     assert old.name.endswith(".u")
@@ -156,10 +164,12 @@ def test_term_between_lines_ends_and_leaves_the_rest_unread(
     feed(child, b"one\ntw")
     until(lambda: content(log / "current") == b"one\n")
     child.send_signal(signal.SIGTERM)
+    # Told after it was read, a line would be one of those before the signal.
+    until(lambda: not is_on_its_way(signal.SIGTERM, child))
     with pytest.raises(subprocess.TimeoutExpired):
         child.wait(0.3)
     feed(child, b"o\nthree\n")
-    assert child.wait(30) == 0
+    assert child.wait(60) == 0
     assert content(log / "current") == b"one\ntwo\n"
     assert mode(log / "current") == 0o744
 
@@ -217,7 +227,7 @@ def test_processor_that_fails_is_reported_and_nothing_is_lost(
     line = child.stderr.readline()
     assert line == b"multilog: warning: processor failed in ./log, pausing\n"
     child.kill()
-    child.wait(30)
+    child.wait(60)
     multilog.run(b"", "./log")
     assert [content(path) for path in shelved(tmp_path / "log")] == [b"one\n", b""]
 

@@ -67,7 +67,7 @@ def test_waiting_for_a_processor_is_less_than_a_block_of_the_original(
         # A line for every processor to come, of which none is to stay behind.
         os.write(gate, b"\n" * FED)
     try:
-        assert child.wait(60) == 0
+        assert child.wait(100) == 0
     finally:
         os.close(gate)
         child.kill()

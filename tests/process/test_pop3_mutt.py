@@ -44,7 +44,7 @@ def test_mutt_of_debian_copies_and_deletes(
         assert server.stdout is not None
         port = int(server.stdout.readline())
         client = subprocess.Popen(
-            ["timeout", "--foreground", "15", mutt, "-nFrc", "-f"]
+            ["timeout", "--foreground", "80", mutt, "-nFrc", "-f"]
             + [f"pop://u:p%20w@127.0.0.1:{port}"],
             stdin=theirs,
             stdout=theirs,
@@ -61,10 +61,10 @@ def test_mutt_of_debian_copies_and_deletes(
         with contextlib.suppress(OSError):
             while part := os.read(screen, 4096):
                 shown += part
-        client.wait(20)
+        client.wait(30)
     finally:
         server.terminate()
-        server.communicate(timeout=20)
+        server.communicate(timeout=30)
         os.close(screen)
     assert client.returncode == 0, shown
     assert (home / "4").read_bytes().startswith(b"u p w <"), shown

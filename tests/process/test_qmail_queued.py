@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import resource
@@ -266,7 +267,9 @@ def test_server_missing_directory_has_its_code(
     place = f"{served.path}/{missing}"
     os.rename(place, place + ".away")
     with connect(served) as caller:
-        caller.sendall(whole())
+        # Without a queue the worker answers and hangs up before it has read a byte.
+        with contextlib.suppress(BrokenPipeError):
+            caller.sendall(whole())
         answer = answer_on(caller)
     os.rename(place + ".away", place)
     assert answer is not None

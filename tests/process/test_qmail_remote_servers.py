@@ -16,6 +16,9 @@ from tests.support.smtphome import Home
 from tests.support.smtpservers import ALL_WELL, Internet, Scripted, internet
 
 WELL: list[bytes | None] = [*ALL_WELL]
+SILENCE = b"6\n"
+"""Seconds that qmail-remote waits for a word, as a control file: more than a server of
+this process ever needs for one."""
 FIRST, SECOND, THIRD = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 SIX = "2001:db8::1"
 DIED = b"ZConnected to 192.0.2.%d but connection died. (#4.4.2)\n"
@@ -136,7 +139,7 @@ def test_server_that_refuses_connections_is_followed_by_the_next(
 def test_server_that_greets_nobody_is_noted_and_followed_by_the_next(
     home: Home, net: Internet
 ) -> None:
-    home.control(timeoutremote=b"1\n")
+    home.control(timeoutremote=SILENCE)
     net.dns(TWO)
     net.serve(FIRST, [None])
     net.serve(SECOND, WELL)
@@ -158,7 +161,7 @@ def test_server_that_does_not_connect_is_noted_and_followed_by_the_next(
 def test_server_that_says_nothing_to_mail_is_followed_by_the_next(
     home: Home, net: Internet
 ) -> None:
-    home.control(timeoutremote=b"1\n")
+    home.control(timeoutremote=SILENCE)
     net.dns(TWO)
     net.serve(FIRST, [b"220 a", b"250 b", None])
     net.serve(SECOND, WELL)
@@ -194,7 +197,7 @@ def test_server_that_has_had_a_say_is_the_last(
     home: Home, net: Internet, name: str, replies: list[bytes | None]
 ) -> None:
     if name.endswith("silent"):
-        home.control(timeoutremote=b"1\n")
+        home.control(timeoutremote=SILENCE)
     net.dns(TWO)
     first, second = net.serve(FIRST, replies), net.serve(SECOND, WELL)
     reports = send(home, "two.example")

@@ -8,6 +8,7 @@ import resource
 import signal
 import time
 from collections.abc import Callable, Iterator
+from math import isqrt
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,7 @@ def test_retry_time_survives_term_and_not_a_kill(
 ) -> None:
     rig = running(start)
     rig.verdict = lambda attempt: b"Zlater\n"
+    began = time.time()
     qnum = enqueue(home, b"s@x", [b"a@here.example"])
     rig.pump(lambda: b"deferral: later/\nstatus: local 0/10" in rig.log)
     info = home / "queue" / os.fsdecode(layout.info(qnum))
@@ -137,9 +139,10 @@ def test_retry_time_survives_term_and_not_a_kill(
     if is_polite:
         assert rig.stop() == 0
         assert rig.lines()[-1] == "status: exiting"
-        # Its age may have been a second when it was scheduled.
+        # Its age may have been some seconds when it was scheduled.
         ahead = int(local.stat().st_mtime) - int(info.stat().st_mtime)
-        assert 100 <= ahead <= 144
+        ages = range(int(time.time() - began) + 2)
+        assert ahead in {(10 + isqrt(age)) ** 2 for age in ages}
     else:
         rig.kill()
         assert local.stat().st_mtime <= time.time()
@@ -318,7 +321,7 @@ def test_few_descriptors_make_small_batches_and_lose_nothing(
     qnums = [enqueue(home, b"s@x", both) for _ in range(40)]
     rig = start()
     resource.prlimit(rig.pid, resource.RLIMIT_NOFILE, (40, 40))
-    rig.pump(lambda: all(b"end msg %d\n" % qnum in rig.log for qnum in qnums))
+    rig.pump(lambda: all(b"end msg %d\n" % qnum in rig.log for qnum in qnums), 60)
     rig.stop()
     assert files(home) == set()
 
@@ -326,9 +329,11 @@ def test_few_descriptors_make_small_batches_and_lose_nothing(
 def test_large_envelope_lets_other_mail_pass_and_term_end(
     home: Path, start: Start
 ) -> None:
+    large = enqueue(home, b"big@x", [])
+    # So much that it is not through before this process comes to send the small one.
+    with open(home / "queue/todo" / str(large), "ab") as todo:
+        todo.write(b"Tu@here.example\0" * 4_000_000)
     rig = running(start)
-    recipients = [b"u%d@here.example" % n for n in range(500_000)]
-    large = enqueue(home, b"big@x", recipients)
     rig.pump(lambda: b"info msg %d:" % large in rig.log)
     small = enqueue(home, b"joe@far.example", [b"a@here.example"])
     rig.pump(ended(rig, small))

@@ -43,12 +43,18 @@ def codes(output: bytes) -> list[bytes]:
 
 
 @contextmanager
-def session(home: Home, **more: str) -> Iterator[tuple[socket.socket, int]]:
-    """A running qmail-smtpd on a TCP connection; its pid."""
+def session(
+    home: Home, data: bytes = b"", **more: str
+) -> Iterator[tuple[socket.socket, int]]:
+    """A running qmail-smtpd on a TCP connection; its pid.
+
+    ``data`` has been sent before it begins.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = socket.create_connection(listener.getsockname())
         server, _ = listener.accept()
     client.settimeout(20)
+    client.sendall(data)
     process = subprocess.Popen(
         [home.program("qmail-smtpd")],
         stdin=server.fileno(),
@@ -270,8 +276,7 @@ def test_smtpd_broken_morercpthosts_is_421_when_needed(home: Home) -> None:
 @pytest.mark.parametrize("data", [b"", BEGIN + b"a\r\n"])
 def test_smtpd_silent_client_times_out(home: Home, data: bytes) -> None:
     home.control(timeoutsmtpd=b"1\n")
-    with session(home) as (client, _):
-        client.sendall(data)
+    with session(home, data) as (client, _):
         replies = b""
         while chunk := client.recv(4096):
             replies += chunk

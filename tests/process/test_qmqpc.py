@@ -207,10 +207,16 @@ def test_qmqpc_no_server_takes_it_the_code_says_why(
         assert client(home) == code
 
 
-def in_this_process(home: Home, monkeypatch: pytest.MonkeyPatch, seconds: float) -> int:
+def in_this_process(
+    home: Home,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    connect: float = 20.0,
+    silence: float = 20.0,
+) -> int:
     """qmail-qmqpc in a child of this process, with less patience."""
-    monkeypatch.setattr(qmail_qmqpc, "CONNECT_SECONDS", seconds)
-    monkeypatch.setattr(qmail_qmqpc, "SILENCE_SECONDS", seconds)
+    monkeypatch.setattr(qmail_qmqpc, "CONNECT_SECONDS", connect)
+    monkeypatch.setattr(qmail_qmqpc, "SILENCE_SECONDS", silence)
     monkeypatch.setattr(runtime, "home", os.fsencode(home.path))
     message, envelope = os.pipe(), os.pipe()
     os.write(message[1], TEXT)
@@ -235,7 +241,7 @@ def test_qmqpc_server_that_takes_all_and_is_silent_is_74(
     second = Server()
     # Connections wait in the listener's backlog, and with them what they bring.
     with socket.create_server(("127.0.0.1", PORT)), servers(None, second):
-        assert in_this_process(home, monkeypatch, 0.2) == 74
+        assert in_this_process(home, monkeypatch, silence=0.2) == 74
     assert second.got == []
 
 
@@ -253,11 +259,13 @@ def test_qmqpc_host_that_does_not_answer_is_72_or_left_for_the_next(
             filler.setblocking(False)
             with contextlib.suppress(BlockingIOError):
                 filler.connect(("127.0.0.1", PORT))
-        until(lambda: in_this_process(home, monkeypatch, 0.2) == 72)
+        until(
+            lambda: in_this_process(home, monkeypatch, connect=0.2, silence=1.0) == 72
+        )
         home.control(qmqpservers=b"127.0.0.1\n127.0.0.2\n")
         second = Server()
         with servers(None, second):
-            assert in_this_process(home, monkeypatch, 0.2) == 0
+            assert in_this_process(home, monkeypatch, connect=0.2) == 0
     assert second.got == [SENT]
 
 

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from pytools.commands.rblsmtpd import LOOKUP_SECONDS
 from pytools.process.dnsnames import TRY_SECONDS
 from tests.support.dnsserver import DnsServer, Zone, serving
 from tests.support.smtphome import Home
 from tests.support.tcpservers import ROOT, Running
+from tests.support.until import until
 
 Start = Callable[..., Running]
 LISTED, OTHER = "127.0.0.1", "127.0.0.2"
@@ -31,7 +33,7 @@ ZONE: Zone = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def names() -> Iterator[DnsServer]:
     with serving(ZONE) as running:
         yield running
@@ -78,7 +80,6 @@ def said(server: Running, source: str) -> bytes:
 def test_one_worker_refuses_a_client_and_serves_the_next(
     start: Start, home: Home, names: DnsServer
 ) -> None:
-    names.asked.clear()
     lists = ["-a", "white.test", "-r", "none.test", "-b", "-r", "list.test"]
     server = start(*lists, program=home.program("qmail-smtpd"))
     for count, source in enumerate((LISTED, OTHER, LISTED), 1):
@@ -100,7 +101,10 @@ def test_one_worker_refuses_a_client_and_serves_the_next(
     assert log.count(line) == 2
     # Each name was asked for once: the resolver remembers what the worker does not.
     asked = [(name, kind) for name, kind, _ in names.asked]
-    assert len(asked) == len(set(asked)) == 10
+    assert len(asked) == len(set(asked))
+    # Who is in the white list needs no more answers.
+    assert ("2.0.0.127.white.test.", "A") in asked
+    assert sum(name.startswith("1.0.0.127.") for name, _ in asked) == 5
 
 
 def test_refusal_does_not_wait_for_the_lists_behind(
@@ -110,7 +114,7 @@ def test_refusal_does_not_wait_for_the_lists_behind(
     server = start(*words, program="true")
     began = time.monotonic()
     assert server.fetch(source=LISTED)[0] == b"451 see http://list.test/\r\n"
-    assert time.monotonic() - began < TRY_SECONDS
+    assert time.monotonic() - began < LOOKUP_SECONDS
 
 
 def run(
@@ -128,9 +132,7 @@ def run(
 
 def test_lists_are_asked_at_once(home: Home, names: DnsServer) -> None:
     """Twenty of them, with one in front that never answers: one time limit for all."""
-    names.asked.clear()
     others = [word for n in range(20) for word in ("-r", f"{n}.test")]
-    began = time.monotonic()
     child = subprocess.Popen(
         [
             home.program("rblsmtpd"),
@@ -148,6 +150,8 @@ def test_lists_are_asked_at_once(home: Home, names: DnsServer) -> None:
     wanted = {
         (f"1.0.0.127.{n}.test.", kind) for n in range(20) for kind in ("A", "TXT")
     }
+    until(lambda: names.asked)
+    began = time.monotonic()
     while not wanted <= {(name, kind) for name, kind, _ in names.asked}:
         assert child.poll() is None
         assert time.monotonic() - began < TRY_SECONDS
@@ -187,12 +191,12 @@ def test_client_that_reads_nothing_is_left_after_the_time(
     read_end, write_end = os.pipe()
     with open(tmp_path / "commands") as commands:
         done = subprocess.run(
-            [home.program("rblsmtpd"), "-t1", "true"],
+            [home.program("rblsmtpd"), "-t4", "true"],
             stdin=commands,
             stdout=write_end,
             stderr=subprocess.DEVNULL,
             env=environment(names, RBLSMTPD="no"),
-            timeout=20,
+            timeout=60,
             check=False,
         )
     assert done.returncode == 0
@@ -212,14 +216,14 @@ def test_refusal_that_spins_is_ended_by_a_signal(tmp_path: Path) -> None:
         "    while True: pass\n"
         "peer.GRACE_SECONDS = 1\n"
         "rblsmtpd.Session.receive = spin\n"
-        "rblsmtpd.main([b'rblsmtpd', b'-t1', b'true'])\n"
+        "rblsmtpd.main([b'rblsmtpd', b'-t4', b'true'])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
         input=b"QUIT\r\n",
         capture_output=True,
         env={"PYTHONPATH": ROOT, "RBLSMTPD": "no"},
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert done.returncode == -signal.SIGALRM

@@ -13,12 +13,20 @@ from contextlib import ExitStack
 
 import pytest
 
-from pytools.process.dnsnames import TRY_SECONDS, from_dot, parse_servers, to_dot
+from pytools.process.dnsnames import (
+    LIMIT_SECONDS,
+    TRY_SECONDS,
+    from_dot,
+    parse_servers,
+    to_dot,
+)
 from pytools.process.resolver import DnsPermanent
 from pytools.process.resolver_child import STRANGERS_OF_ONE
 from tests.support.dnsserver import DnsServer, Zone, serving
 from tests.support.until import until
 
+NO_WAIT = LIMIT_SECONDS - TRY_SECONDS
+"""Who waits for a silent server waits LIMIT_SECONDS, in tries of TRY_SECONDS."""
 LONG = ["x" * 200 + str(n) for n in range(20)]
 ZONE: Zone = {
     ("1.0.0.127.in-addr.arpa.", "PTR"): ["Mail.Example.ORG."],
@@ -137,9 +145,13 @@ def test_fork_is_answered_by_the_child_not_by_itself(
     """No second query for the same name: only the child remembers."""
     parent.do("start")
     server.asked.clear()
-    for _ in range(3):
+    parent.do("ask a alias.test")
+    assert "alias.test." in {name for name, _, _ in server.asked}
+    # Not counted: to a server that is slow to answer the first is sent again.
+    server.asked.clear()
+    for _ in range(2):
         parent.do("ask a alias.test")
-    assert len([name for name, _, _ in server.asked if name == "alias.test."]) == 1
+    assert "alias.test." not in {name for name, _, _ in server.asked}
 
 
 def test_large_answer_is_fetched_over_tcp(parent: Parent, server: DnsServer) -> None:
@@ -225,18 +237,24 @@ def test_strangers_beyond_the_limit_of_their_uid_are_hung_up_on(
 ) -> None:
     parent.do("start")
     name = socket_of(parent)
-    strangers = [socket.socket(socket.AF_UNIX) for _ in range(STRANGERS_OF_ONE + 20)]
-    with ExitStack() as stack:
-        for stranger in strangers:
-            connect_as_nobody(stack.enter_context(stranger), name)
 
-        def gone() -> int:
-            return len(select.select(strangers, [], [], 0)[0])
+    def hung_up_on() -> int:
+        """How many of a crowd are; after REQUEST_SECONDS it is all who say nothing."""
+        crowd = [socket.socket(socket.AF_UNIX) for _ in range(STRANGERS_OF_ONE + 20)]
+        with ExitStack() as stack:
+            for stranger in crowd:
+                connect_as_nobody(stack.enter_context(stranger), name)
 
-        until(lambda: gone() == 20, 20)
-        # Others are served as ever, by the child.
-        assert items(parent.do("ask a alone.test")) == [b"192.0.2.3"]
-        assert gone() == 20
+            def gone() -> int:
+                return len(select.select(crowd, [], [], 0)[0])
+
+            until(lambda: gone() >= 20)
+            # Others are served as ever, by the child.
+            assert items(parent.do("ask a alone.test")) == [b"192.0.2.3"]
+            return gone()
+
+    # More when this process was held up, or those of the last crowd were still there.
+    until(lambda: hung_up_on() == 20, 60)
 
     def is_let_in() -> bool:
         with socket.socket(socket.AF_UNIX) as late:
@@ -284,8 +302,8 @@ def test_silent_server_delays_nobody_else(parent: Parent, server: DnsServer) -> 
     until(lambda: ("silent.test.", "A", "udp") in server.asked, 20)
     began = time.monotonic()
     assert parent.do("ask a nosuch.test") == "DnsPermanent"
-    # One try at the silent server takes TRY_SECONDS.
-    assert time.monotonic() - began < TRY_SECONDS
+    assert time.monotonic() - began < NO_WAIT
+    # Killed: they were still waiting.
     for pid in slow:
         assert parent.do(f"stop {pid}") == "9"
 
@@ -316,11 +334,12 @@ def test_many_are_asked_at_once_and_answered_in_their_order(
     # One more, that is never answered: not waited for where the others are enough.
     found = eval(parent.do(f"many 20 5 a:silent.test {MANY}"))
     assert found == [None, *MANY_ANSWERS]
-    assert time.monotonic() - began < TRY_SECONDS
+    assert time.monotonic() - began < NO_WAIT
     # And else no longer than the time that there is for all.
-    found = eval(parent.do("many 1.5 9 a:alone.test a:silent.test"))
+    began = time.monotonic()
+    found = eval(parent.do("many 6 9 a:alone.test a:silent.test"))
     assert found == [[b"192.0.2.3"], None]
-    assert 1.5 <= time.monotonic() - began < 2 * TRY_SECONDS
+    assert 6 <= time.monotonic() - began < NO_WAIT
     assert parent.do("modules") == "[]"
 
 
@@ -348,8 +367,7 @@ def test_queries_that_were_given_up_leave_room_for_others(parent: Parent) -> Non
         assert eval(parent.do(f"many 0.2 150{queries}")) == [None] * 150
     began = time.monotonic()
     assert eval(parent.do("many 20 1 a:nosuch.test")) == ["DnsPermanent"]
-    # One try at the silent server takes TRY_SECONDS.
-    assert time.monotonic() - began < TRY_SECONDS
+    assert time.monotonic() - began < NO_WAIT
 
 
 def test_few_descriptors_are_enough_for_many_queries(
@@ -362,7 +380,7 @@ def test_few_descriptors_are_enough_for_many_queries(
     found = eval(parent.do("many 20 30" + " a:alone.test" * 30))
     assert found == [[b"192.0.2.3"]] * 30
     # The child remembers the answer; who looked it up alone would have asked.
-    assert server.asked == []
+    assert "alone.test." not in {name for name, _, _ in server.asked}
 
 
 def test_addresses_of_both_families_are_found(parent: Parent) -> None:

@@ -17,6 +17,7 @@ from tests.support import services
 from tests.support.services import (
     is_down,
     is_up,
+    lives,
     make_service,
     read_status,
     send,
@@ -25,7 +26,12 @@ from tests.support.services import (
 from tests.support.until import until
 
 SLEEPER = "exec sleep 1000"
-GATED = 'echo "$@" >>finished; while test ! -e gate; do sleep 0.02; done'
+FIRST_WAITS = """
+if mkdir first 2>/dev/null
+then while test ! -e gate; do sleep 0.02; done; exit 3
+fi
+exec sleep 1000
+"""
 
 
 @pytest.fixture
@@ -46,13 +52,12 @@ def finish_of(service: Path, body: str) -> Path:
     return file
 
 
-def lives(service: Path) -> list[str]:
-    """The lines of supervise/last, without their labels."""
-    try:
-        text = (service / "supervise/last").read_text()
-    except FileNotFoundError:
-        return []
-    return [line.partition(" ")[2] for line in text.splitlines()]
+def gated_finish_of(service: Path) -> None:
+    """One that notes its arguments and waits, for any time, until there is ``gate``."""
+    # It does not outlive its supervise, should a test fail before.
+    is_shut = "test ! -e gate && kill -0 $PPID"
+    finish_of(service, f'echo "$@" >>finished; while {is_shut}; do sleep 0.02; done')
+    (service / "timeout-finish").write_text("0\n")
 
 
 def text_of(file: Path) -> str:
@@ -71,11 +76,11 @@ def ask(tools: Path, service: Path) -> dict[str, Any]:
 def test_last_counts_the_starts_and_tells_how_the_process_ended(
     tmp_path: Path, program: str, tools: Path
 ) -> None:
-    service = make_service(tmp_path / "s", "test -e again && exec sleep 1000\nexit 3")
+    service = make_service(tmp_path / "s", FIRST_WAITS)
     with supervised(service, program):
         until(lambda: lives(service) == ["start 1"])
         assert ask(tools, service)["exit"] is None
-        (service / "again").touch()
+        (service / "gate").touch()
         until(lambda: lives(service) == ["start 2", "exit 3"])
         until(lambda: is_up(service))
         seen = ask(tools, service)
@@ -120,9 +125,9 @@ def test_finish_runs_while_the_service_is_down_and_puts_the_start_off(
     tmp_path: Path, program: str, tools: Path
 ) -> None:
     service = make_service(tmp_path / "s", "echo >>starts; " + SLEEPER)
-    finish_of(service, GATED)
+    gated_finish_of(service)
     with supervised(service, program):
-        until(lambda: is_up(service))
+        until(lambda: is_up(service) and text_of(service / "starts"))
         send(service, b"t")
         until(lambda: lives(service)[-1] == "finish")
         until(lambda: text_of(service / "finished") == "-1 15\n")
@@ -130,7 +135,9 @@ def test_finish_runs_while_the_service_is_down_and_puts_the_start_off(
         assert (status.pid, status.paused, status.want) == (0, 0, b"u")
         assert ask(tools, service)["finishing"] is True
         # None of these reaches it, or starts anything.
-        send(service, b"pchaitkuodu")
+        send(service, b"pchaitkuod")
+        until(lambda: read_status(service).want == b"d")
+        send(service, b"u")
         until(lambda: read_status(service).want == b"u")
         assert is_down(service)
         (service / "gate").touch()
@@ -143,7 +150,7 @@ def test_finish_of_a_service_that_ran_once_starts_it_once_more_when_asked(
     tmp_path: Path, program: str
 ) -> None:
     service = make_service(tmp_path / "s", "echo >>starts", down=True)
-    finish_of(service, GATED)
+    gated_finish_of(service)
     with supervised(service, program):
         send(service, b"o")
         until(lambda: lives(service)[-1:] == ["finish"])
@@ -158,7 +165,7 @@ def test_finish_is_waited_for_before_supervise_leaves(
     tmp_path: Path, program: str
 ) -> None:
     service = make_service(tmp_path / "s", SLEEPER)
-    finish_of(service, GATED)
+    gated_finish_of(service)
     with supervised(service, program) as process:
         until(lambda: is_up(service))
         send(service, b"dx")
@@ -186,7 +193,8 @@ def test_finish_that_takes_too_long_is_killed(tmp_path: Path, program: str) -> N
 def test_finish_that_is_none_changes_nothing(
     tmp_path: Path, program: str, kind: str
 ) -> None:
-    service = make_service(tmp_path / "s", "exit 0")
+    run = "mkdir first 2>/dev/null && exit 0; exec sleep 1000"
+    service = make_service(tmp_path / "s", run)
     if kind == "directory":
         (service / "finish").mkdir()
     else:
@@ -210,7 +218,7 @@ def test_ready_is_known_when_the_service_says_so(
     service = make_service(tmp_path / "s", run)
     (service / "notification-fd").write_text("5\n")
     with supervised(service, program):
-        until(lambda: lives(service) == ["start 1", "unready"])
+        until(lambda: lives(service) == ["start 1", "unready"] and is_up(service))
         assert ask(tools, service)["ready"] is False
         (service / "gate").touch()
         until(lambda: lives(service) == ["start 1", "ready"])

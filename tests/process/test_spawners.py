@@ -259,7 +259,7 @@ def test_lspawn_descendant_with_the_pipe_delays_the_report(
     gate = home.path / "user/gate"
     os.mkfifo(gate)
     gate.chmod(0o666)
-    home.program("qmail-local", f"(cat {gate}; echo later) & echo now")
+    home.program("qmail-local", f"echo now; (cat {gate}; echo later) &")
     lspawn.order(3)
     assert lspawn.silent(0.3)
     gate.write_bytes(b"")

@@ -16,6 +16,7 @@ from tests.support import services
 from tests.support.services import (
     is_down,
     is_up,
+    lives,
     make_service,
     process_state,
     read_status,
@@ -73,7 +74,7 @@ def test_supervise_running_service_status_names_pid_time_and_want(
     service = make_service(tmp_path / "s", "echo $$ >pid; " + SLEEPER)
     before = int(time.time())
     with supervised(service, program):
-        until(lambda: is_up(service) and (service / "pid").exists())
+        until(lambda: is_up(service) and (service / "pid").read_text())
         status = read_status(service)
         assert before <= status.seconds <= time.time()
         assert 0 <= status.nanoseconds < 10**9
@@ -96,19 +97,21 @@ def test_supervise_down_file_does_not_start_until_up(
 def test_supervise_ended_service_starts_again_after_a_second(
     tmp_path: Path, program: str
 ) -> None:
-    service = make_service(tmp_path / "s", "date +%s.%N >>starts")
+    # When the kernel made the process: what it does itself may come late.
+    service = make_service(tmp_path / "s", "cut -d' ' -f22 /proc/$$/stat >>starts")
     starts = service / "starts"
     with supervised(service, program):
-        until(lambda: starts.exists() and len(starts.read_text().split()) >= 3)
-        times = [float(word) for word in starts.read_text().split()]
-        assert all(b - a > 0.9 for a, b in pairwise(times))
+        until(lambda: len(starts.read_text().split()) >= 3)
+        ticks = [int(word) for word in starts.read_text().split()]
+        second = os.sysconf("SC_CLK_TCK")
+        assert all(b - a > 0.9 * second for a, b in pairwise(ticks))
 
 
 def test_supervise_once_runs_once(tmp_path: Path, program: str) -> None:
     service = make_service(tmp_path / "s", "echo x >>starts", down=True)
     with supervised(service, program):
         send(service, b"o")
-        until(lambda: (service / "starts").exists() and is_down(service))
+        until(lambda: lives(service) == ["start 1", "exit 0"] and is_down(service))
         assert read_status(service).want == b"\0"
         send(service, b"o")
         until(lambda: (service / "starts").read_text() == "x\nx\n")
@@ -142,7 +145,7 @@ def test_supervise_signal_command_reaches_the_service(
 def test_supervise_kill_ends_what_ignores_term(tmp_path: Path, program: str) -> None:
     service = make_service(tmp_path / "s", "trap '' TERM\necho >r\n" + SLEEPER)
     with supervised(service, program):
-        until(lambda: (service / "r").exists())
+        until(lambda: (service / "r").exists() and is_up(service))
         pid = read_status(service).pid
         send(service, b"dk")
         until(lambda: is_down(service))
@@ -229,7 +232,9 @@ def test_supervise_missing_run_says_so_and_goes_on(
     service = make_service(tmp_path / "s", None)
     line = "supervise: fatal: unable to start s/run: file does not exist\n"
     with supervised(service, program, name="s") as process:
-        until(lambda: services.errors_of(service).read_text() == 2 * line)
+        errors = services.errors_of(service)
+        until(lambda: errors.read_text().count("\n") >= 2)
+        assert errors.read_text().startswith(2 * line)
         assert process.poll() is None
 
 
@@ -241,6 +246,9 @@ def test_supervise_lost_stderr_does_not_end_it(tmp_path: Path, program: str) -> 
         send(service, b"u")
         until(lambda: (service / "started").exists())
         (service / "supervise/status.new").rmdir()
+        # What changes nothing is announced all the same.
+        send(service, b"c")
+        until(lambda: is_up(service))
         send(service, b"d")
         until(lambda: is_down(service))
 

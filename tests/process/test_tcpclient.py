@@ -63,8 +63,13 @@ def run(launchers: Path, tmp_path: Path) -> Run:
 def ip6() -> Iterator[str]:
     """The port of a server on ::1 and 127.0.0.1."""
     with contextlib.ExitStack() as stack:
-        port = stack.enter_context(small_servers.serving(say(b"hi"), "::1"))
-        stack.enter_context(small_servers.serving(say(b"hi"), "127.0.0.1", port))
+        while True:
+            port = stack.enter_context(small_servers.serving(say(b"hi"), "::1"))
+            four = small_servers.serving(say(b"hi"), "127.0.0.1", port)
+            # Somebody else may have the port of this number there.
+            with contextlib.suppress(OSError):
+                stack.enter_context(four)
+                break
         yield str(port)
 
 
@@ -257,11 +262,11 @@ def test_mconnect_io_copies_both_ways_at_once_and_loses_nothing(
     reading = threading.Thread(target=lambda: got.append(read_to_end(talker.output[0])))
     typing = threading.Thread(target=type_in)
     sending = threading.Thread(target=talker.peer.sendall, args=(lines,))
+    talker.peer.settimeout(60)
     for thread in (reading, typing, sending):
         thread.start()
     expected = lines.replace(b"\n", b"\r\n")
     received = bytearray()
-    talker.peer.settimeout(30)
     while len(received) < len(expected):
         chunk = talker.peer.recv(65536)
         assert chunk

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ import pytest
 from pytools.ucspi.proxy import SIGNATURE
 from tests.support.dnsserver import serving
 from tests.support.identserver import identifying
+from tests.support.netns import own_network
 from tests.support.tcpservers import QUIET, ROOT, Running, compile_rules
 from tests.support.until import until
 
@@ -99,10 +100,11 @@ def test_ip6_client_is_looked_up_proved_and_asked_about(
 ) -> None:
     zone = {(ONE_6, "PTR"): ["six.example."], ("six.example.", "AAAA"): ["::1"]}
     answer = b"1,2:USERID:UNIX:joe\r\n"
-    with serving(zone) as names, identifying({"::1": answer}) as idents:
+    with own_network(), serving(zone) as names, identifying({"::1": answer}) as idents:
         cache = f"127.0.0.1:{names.port}"
         server = start(["-v", "-p"], ["env"], "::1", DNSCACHEIP=cache)
         seen, port = server.fetch()
+        assert server.stop() == 0
     found = variables(seen)
     assert found["TCPREMOTEHOST"] == found["TCP6REMOTEHOST"] == "six.example"
     assert found["TCPREMOTEINFO"] == found["TCP6REMOTEINFO"] == "joe"
@@ -118,6 +120,14 @@ def test_name_with_only_an_ip6_address_is_listened_on(start: Start) -> None:
     assert server.fetch("::1")[0] == b"hi\n"
 
 
+def is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
 def test_drain_closes_the_port_and_waits_for_connections(start: Start) -> None:
     server = start([*QUIET, "-w", "0"], ["cat"])
     with server.connect() as connection:
@@ -126,8 +136,7 @@ def test_drain_closes_the_port_and_waits_for_connections(start: Start) -> None:
         server.process.terminate()
         server.wait_for("tcpserver: drain 1")
         # The next server may have the port while this one still has a client.
-        with socket.create_server(("127.0.0.1", server.port)):
-            pass
+        until(lambda: is_free(server.port))
         connection.sendall(b"still")
         assert connection.recv(5) == b"still"
         assert server.process.poll() is None
@@ -179,7 +188,9 @@ def test_drain_serves_who_was_connected_before_it(start: Start) -> None:
 
 def test_drain_of_an_idle_server_ends_at_once(start: Start) -> None:
     server = start([*QUIET, "-w", "0"], ["cat"])
+    server.wait_for("status: 0/40")
     assert server.stop() == 0
+    assert log_of(server, "drain") == ["tcpserver: drain 0"]
 
 
 def test_signal_asks_for_a_line_about_the_server(start: Start) -> None:
@@ -259,14 +270,13 @@ def test_network_and_rate_are_limited_with_defaults_from_the_environment(
 def proxied(server: Running, header: bytes, source: str) -> bytes:
     with server.connect(source=source) as connection:
         connection.sendall(header)
-        connection.shutdown(socket.SHUT_WR)
         parts = []
-        try:
+        # It may be dropped, before or after this, with what it has sent unread.
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_WR)
+        with suppress(ConnectionResetError):
             while chunk := connection.recv(65536):
                 parts.append(chunk)
-        except ConnectionResetError:
-            # It was dropped with what it had sent unread.
-            pass
     return b"".join(parts)
 
 
@@ -406,4 +416,5 @@ def test_client_without_a_nameserver_delays_nobody(start: Start) -> None:
                 if line.endswith("from 127.0.0.7")
             )
             assert server.stop() == 0
-            os.kill(waiting, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(waiting, signal.SIGKILL)

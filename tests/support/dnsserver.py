@@ -53,7 +53,8 @@ class DnsServer:
     def close(self) -> None:
         """Stop answering."""
         self._stopper.close()
-        self._thread.join(10)
+        self._thread.join(20)
+        assert not self._thread.is_alive()
         for each in (self.udp, self.tcp, self._stop):
             each.close()
 
@@ -68,18 +69,22 @@ class DnsServer:
                 if answer is not None:
                     self.udp.sendto(answer, peer)
             if self.tcp in ready:
-                self._serve_tcp()
+                # Who asks may have given up meanwhile.
+                with contextlib.suppress(OSError):
+                    self._serve_tcp()
 
     def _serve_tcp(self) -> None:
         connection, _ = self.tcp.accept()
         with connection:
             connection.settimeout(5)
-            stream = connection.makefile("rb")
-            size = int.from_bytes(stream.read(2), "big")
-            answer = self._answer(stream.read(size), "tcp")
+            with connection.makefile("rb") as stream:
+                size = int.from_bytes(stream.read(2), "big")
+                query = stream.read(size)
+            if not size or len(query) < size:
+                return
+            answer = self._answer(query, "tcp")
             if answer is not None:
                 connection.sendall(len(answer).to_bytes(2, "big") + answer)
-            stream.close()
 
     def _answer(self, wire: bytes, way: str) -> bytes | None:
         query = dns.message.from_wire(wire)

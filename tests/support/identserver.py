@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 
 PORT = 113
+SECONDS = 20
 SILENT, RESET = b"SILENT", b"RESET"
 """Instead of an answer: say nothing; end the connection hard."""
 
@@ -42,10 +43,12 @@ class IdentServers:
                     return
                 assert isinstance(key.fileobj, socket.socket)
                 connection, _ = key.fileobj.accept()
-                self._serve(connection, key.data)
+                # Whoever asked may have gone meanwhile.
+                with contextlib.suppress(OSError):
+                    self._serve(connection, key.data)
 
     def _serve(self, connection: socket.socket, address: str) -> None:
-        connection.settimeout(5)
+        connection.settimeout(SECONDS)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         query = b""
         while not query.endswith(b"\n") and (chunk := connection.recv(512)):
@@ -67,7 +70,7 @@ class IdentServers:
     def close(self) -> None:
         """Stop answering."""
         self._stopper.close()
-        self._thread.join(10)
+        self._thread.join(2 * SECONDS)
         for each in (*self._open, self._stop):
             each.close()
         self._selector.close()

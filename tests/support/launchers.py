@@ -19,3 +19,9 @@ def install(
         file.write_bytes(launcher.render(program, os.fsencode(home)))
         file.chmod(0o755)
     return directory
+
+
+def begin_with(file: Path, *lines: str) -> None:
+    """Have a launcher carry out these lines first, to change a constant say."""
+    *head, call = file.read_text().splitlines()
+    file.write_text("\n".join([*head, *lines, call, ""]))

@@ -106,6 +106,43 @@ def server(port: str, reply: str) -> str:
 
 SMTP = 'echo 220 hello; read word; echo "221 $word"'
 SCRIPT = 'sh -ec "$(cat)" </dev/null'
+
+
+def shows(pattern: str) -> str:
+    """Run a block until its output has that line."""
+    return f"""c=$(cat)
+until sh -ec "$c" </dev/null | grep '{pattern}'; do sleep 0.05; done
+"""
+
+
+def shows_while_it_runs(pattern: str) -> str:
+    """The same of a block that does not end."""
+    return f"""c=$(cat)
+sh -ec "$c" </dev/null >/tmp/shown &
+until grep '{pattern}' /tmp/shown 2>/dev/null; do sleep 0.05; done
+"""
+
+
+def waiting_sleep(word: str, condition: str) -> str:
+    """Commands that put a sleep into $PATH which lasts, when told ``word``, until the
+    condition: for an example that trusts in a machine with nothing else to do.
+
+    One of whole seconds, which something is to outlast, is longer than any test.
+    """
+    return f"""
+mkdir /tmp/first; PATH=/tmp/first:$PATH
+cat >/tmp/first/sleep <<'E'
+#!/bin/sh
+case $1 in
+    {word}) until {condition}; do /bin/sleep 0.05; done ;;
+    [1-9]*) exec /bin/sleep 999 ;;
+    *) exec /bin/sleep "$@" ;;
+esac
+E
+chmod +x /tmp/first/sleep
+"""
+
+
 COMMAND = "c=$(sed 's/^|//'); sh -ec \"$c\" </tmp/mail; "
 CONTAINER = """
 words=$(python3 -c '

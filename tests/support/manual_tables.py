@@ -40,6 +40,9 @@ from tests.support.manual_scenes import (
     TCPTO,
     greets,
     server,
+    shows,
+    shows_while_it_runs,
+    waiting_sleep,
 )
 
 PREPARED = {
@@ -87,7 +90,10 @@ PREPARED = {
     "qmail-users.5": HOME,
     "qreceipt.1": HOME,
     "rblsmtpd.8": HOME + COMPILED + NAMES,
-    "recordio.8": HOME + NAMES,
+    "readproctitle.8": waiting_sleep(
+        "1", "ps axww -o args | grep -q '[.]something is wrong'"
+    ),
+    "recordio.8": HOME + NAMES + waiting_sleep("0.1", "grep -q '> .EOF' /tmp/out"),
     "sendmail.8": HOME + MAIL,
     "service-directory.5": SVSCAN,
     "softlimit.8": HOME + NAMES,
@@ -172,12 +178,12 @@ TEXTS = {
     (
         "svscanboot.8",
         "ps axww | grep readproctitle",
-    ): SCRIPT + " | grep 'readproctitle service errors: [.]'",
+    ): shows("readproctitle service errors: [.]"),
     ("svscanboot.8", 'ENTRYPOINT ["/command/svscanboot"]'): CONTAINER,
     (
         "tai64nlocal.8",
         "tail -F /var/log/qmail/current | tai64nlocal",
-    ): 'timeout 0.5 sh -c "$(cat)" | grep "^2.* x$"',
+    ): shows_while_it_runs("^2.* x$"),
     ("tcprules.5", '127.:allow,RELAYCLIENT=""'): "tcprules cdb tmp",
     (
         "tcprules.8",

@@ -31,8 +31,10 @@ from tests.support.services import command_line, read_status
 
 BLOCKED = [signal.SIGHUP, signal.SIGINT, signal.SIGALRM, signal.SIGTERM, signal.SIGCONT]
 BARRIER = b"ZZ"
-DIFFERS_SECONDS = 2.0
-"""A difference that lasts for so long is one."""
+DIFFERS_SECONDS = 15.0
+"""A difference that lasts for so long is one: a side may have to wait for a processor."""
+EXITING = 4
+"""The kernel's PF_EXITING: a process that has taken its last signal."""
 FORKS = """
 import posix, sys
 sys.path.insert(0, sys.argv[1])
@@ -172,10 +174,11 @@ def _process(pid: int) -> tuple[bool, int, int] | None:
     """(stopped, pending signals, blocked signals) of a process that lives."""
     try:
         text = Path(f"/proc/{pid}/status").read_text()
+        stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
     fields = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
-    if fields["State"][0] in "ZX":
+    if fields["State"][0] in "ZX" or int(stat[6]) & EXITING:
         return None
     pending = int(fields["SigPnd"], 16) | int(fields["ShdPnd"], 16)
     return fields["State"][0] == "T", pending, int(fields["SigBlk"], 16)
@@ -283,7 +286,7 @@ def run_pairs(root: Path, originals: str, pairs: list[Pair], seconds: float) -> 
             for side in pair.sides:
                 side.end()
         try:
-            forks.wait(30)
+            forks.wait(60)
             for pid in theirs:
                 os.waitpid(pid, 0)
         finally:

@@ -79,6 +79,18 @@ def is_down(service: Path) -> bool:
     return False
 
 
+def lives(service: Path) -> list[str]:
+    """The lines of supervise/last, without their labels.
+
+    It is written before the status that says the same.
+    """
+    try:
+        text = (service / "supervise/last").read_text()
+    except FileNotFoundError:
+        return []
+    return [line.partition(" ")[2] for line in text.splitlines()]
+
+
 def send(service: Path, commands: bytes) -> None:
     """Write to supervise/control, as svc does."""
     fd = os.open(service / "supervise/control", os.O_WRONLY | os.O_NONBLOCK)

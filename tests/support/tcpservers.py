@@ -106,6 +106,16 @@ class Running:
         return status
 
 
+def without_pids(text: str, log: str) -> str:
+    """The pids of the log's visitors, where they stand in a log, as PID.
+
+    Any other number may be the same as a pid, and stays.
+    """
+    pids = "|".join(re.findall(r"tcpserver: pid (\d+)", log)) or "none"
+    where = rf"(?m)^(tcpserver: (?:pid|ok|deny|end) )(?:{pids})\b"
+    return re.sub(where, r"\1PID", text)
+
+
 def compile_rules(directory: Path, text: str) -> None:
     """Make the rules.cdb of that text, with our tcprules."""
     subprocess.run(
@@ -136,11 +146,10 @@ def visit(
         server.wait_for("status: 0/", 2)
     status = server.stop()
     log = server.log.decode("latin-1")
-    pids = {found[1] for found in re.finditer(r"tcpserver: pid (\d+)", log)}
     known = {str(server.port): "SERVERPORT", str(port): "CLIENTPORT"}
-    known |= dict.fromkeys(pids, "PID")
 
     def anonymous(text: str) -> list[str]:
+        text = without_pids(text, log)
         lines = re.sub(r"\d+", lambda n: known.get(n[0], n[0]), text).split("\n")
         return [line for line in lines if not ADDED.match(line)]
 

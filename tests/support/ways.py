@@ -91,7 +91,9 @@ class Runtime:
     def _copy_checkout(self) -> None:
         lib = self.path / "lib"
         for package in ("pytools", "qmail"):
-            shutil.copytree(CHECKOUT / package, lib / package)
+            # Whoever imports a module meanwhile has a file for a moment.
+            momentary = shutil.ignore_patterns("*.pyc.*")
+            shutil.copytree(CHECKOUT / package, lib / package, ignore=momentary)
         support = CHECKOUT / "tests/support"
         shutil.copy(support / "ways_probe.py", lib / "pytools/process")
         shutil.copy(support / "ways_warm.py", lib)
@@ -156,6 +158,9 @@ class Runtime:
             prepare(run / "cwd")
         for name in ("out", "err", "3"):
             (run / name).touch()
+        # Of the children of programs; a number may come again.
+        for left in (self.path / "notes").iterdir():
+            left.unlink()
         (run / "in").write_bytes(stdin)
         names = {0: "in", 1: "out", 2: "err", 3: "3", 7: "in", 9: "in"}
         order = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,16 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "log"
 
 
+@pytest.fixture
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The C library looks at TZ once, or when it is told to."""
+    monkeypatch.setenv("TZ", "UTC0")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
 def shown(log: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """What show_logs prints of the log directory of a service ``s``."""
     run = log.parent / "service/s/log/run"
@@ -49,12 +61,10 @@ def shown(log: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
     return capsys.readouterr().out.splitlines()[1:]
 
 
+@pytest.mark.usefixtures("utc")
 def test_status_shows_the_last_lines_with_local_times(
-    log: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    log: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("TZ", "UTC")
     (log / "current").write_bytes(b"first\n" + STAMP + b"second\n\xc3\xbc\n")
     expected = ["1999-08-24 04:04:05 s second", "1999-08-24 04:04:05 s \xfc"]
     assert shown(log, capsys) == expected

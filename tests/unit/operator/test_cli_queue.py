@@ -12,6 +12,7 @@ import pytest
 
 from qmail.operator import cli, cli_queue, hier, ownership, running
 from qmail.operator.places import Owners, Places
+from tests.support.until import until_executed
 
 NOTHING_WRONG = "The queue is as it should be; messages: 0\n"
 
@@ -188,6 +189,7 @@ def test_repair_waits_for_a_server_that_works_in_a_queue_moved_away(
         [name], executable="/bin/cat", stdin=subprocess.PIPE, cwd=home / "queue.old"
     ) as process:
         try:
+            until_executed(process.pid)
             assert check(home, "--repair") == 111
             out, said = capsys.readouterr()
         finally:
@@ -217,6 +219,7 @@ def test_server_in_a_queue_on_another_disk_is_of_this_home(
             ["qmail-send"], executable="/bin/cat", stdin=subprocess.PIPE, cwd=directory
         ) as process:
             try:
+                until_executed(process.pid)
                 assert check(home, "--repair") == status
             finally:
                 process.kill()

@@ -58,7 +58,8 @@ def test_listener_names_the_process_that_has_the_port(address: str) -> None:
 
 def test_port_that_is_bound_but_not_listened_on_has_no_listener() -> None:
     with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
+        # On every address: so nobody else listens there on another.
+        held.bind(("0.0.0.0", 0))
         assert processes.listener(held.getsockname()[1]) is None
 
 

@@ -17,6 +17,7 @@ import pytest
 from qmail.operator import hier, ownership, running, takeover
 from qmail.operator.places import Owners, Places
 from qmail.operator.running import Process
+from tests.support.until import until_executed
 
 OF_NETQMAIL = (
     "bouncesaying condredirect datemail elq except forward maildir2mbox maildirmake"
@@ -194,6 +195,7 @@ def test_running_server_that_was_replaced_is_found(places: Places) -> None:
     ) as process:
         exe.unlink()
         try:
+            until_executed(process.pid)
             (found,) = running.starved(places, running.every())
             assert (found.pid, found.limit) == (process.pid, 20_000_000)
             (notice,) = takeover.notices(places)

@@ -25,7 +25,7 @@ def test_clean_sweeps_at_start_and_at_every_31st_command(
     monkeypatch.setattr(qmail_clean, "_answer", answers.append)
     before = os.getcwd()
     with queue_home() as home:
-        runtime.home = home.path.encode()
+        monkeypatch.setattr(runtime, "home", home.path.encode())
         assert qmail_clean.main([b"qmail-clean"]) == 0
         os.chdir(before)
     assert answers == [b"+"] * 63

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _socket
 import errno
+import select
 import socket
 import threading
 import time
@@ -16,6 +17,8 @@ from qmail.remote.mx import Server
 from tests.support.netns import own_network
 
 LOOPBACK = Server(0, b"\x7f\0\0\1")
+LONG = 60
+"""Seconds, for what is not to take any."""
 
 
 def listen(backlog: int = 5) -> tuple[socket.socket, int]:
@@ -24,10 +27,12 @@ def listen(backlog: int = 5) -> tuple[socket.socket, int]:
 
 
 def test_connect_nobody_listens_is_no_timeout() -> None:
-    listener, port = listen()
-    listener.close()
-    with pytest.raises(transport.NoAnswer) as caught:
-        transport.connect(LOOPBACK, port, 5, 5)
+    # Its port is its own, so that nobody else comes to listen there.
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        with pytest.raises(transport.NoAnswer) as caught:
+            transport.connect(LOOPBACK, port, LONG, LONG)
     assert not caught.value.timed_out
 
 
@@ -36,7 +41,7 @@ SIX = Server(0, bytes(15) + b"\1")
 
 def test_connect_goes_to_ipv6_too() -> None:
     with own_network(), socket.create_server(("::1", 0), family=socket.AF_INET6) as up:
-        transport.connect(SIX, up.getsockname()[1], 5, 5).close()
+        transport.connect(SIX, up.getsockname()[1], LONG, LONG).close()
 
 
 @pytest.mark.parametrize(
@@ -61,6 +66,8 @@ def test_connect_full_queue_times_out() -> None:
         one.setblocking(False)
         one.connect_ex(("127.0.0.1", port))
     try:
+        # It has room for one.
+        assert select.select([listener], [], [], 20)[0]
         with pytest.raises(transport.NoAnswer) as caught:
             transport.connect(LOOPBACK, port, 1, 1)
         assert caught.value.timed_out
@@ -82,17 +89,17 @@ def test_connection_carries_more_than_the_kernel_holds() -> None:
 
     thread = threading.Thread(target=drain)
     thread.start()
-    connection = transport.connect(LOOPBACK, port, 5, 5)
+    connection = transport.connect(LOOPBACK, port, LONG, LONG)
     connection.send(data)
     connection.close()
-    thread.join(20)
+    thread.join(LONG)
     listener.close()
     assert bytes(received) == data
 
 
 def test_connection_silent_peer_is_dropped() -> None:
     listener, port = listen()
-    connection = transport.connect(LOOPBACK, port, 5, 1)
+    connection = transport.connect(LOOPBACK, port, LONG, 1)
     with pytest.raises(transport.Dropped) as caught:
         connection.receive()
     assert caught.value.timed_out
@@ -108,7 +115,7 @@ def test_connection_silent_peer_is_dropped() -> None:
 
 def test_connection_closed_peer_is_end_of_file() -> None:
     listener, port = listen()
-    connection = transport.connect(LOOPBACK, port, 5, 5)
+    connection = transport.connect(LOOPBACK, port, LONG, LONG)
     listener.accept()[0].close()
     assert connection.receive() == b""
     connection.close()
@@ -124,7 +131,7 @@ def test_connection_waits_for_no_longer_than_what_is_left(
     )
     listener, port = listen()
     with listener:
-        connection = transport.connect(LOOPBACK, port, 5, 60)
+        connection = transport.connect(LOOPBACK, port, LONG, 60)
         started = time.monotonic()
         with pytest.raises(transport.Dropped):
             connection.receive()
@@ -138,7 +145,7 @@ def test_connection_has_all_the_time_again_for_each_answer(
     now = 0.0
     monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=lambda: now))
     listener, port = listen()
-    connection = transport.connect(LOOPBACK, port, 5, 60)
+    connection = transport.connect(LOOPBACK, port, LONG, 60)
     peer, _ = listener.accept()
     with listener, peer:
         for _ in range(3):

@@ -312,8 +312,10 @@ def test_notice_link_starts_at_once(world: World, tmp_path: Path) -> None:
 
 
 def test_notice_directory_that_is_being_filled_waits_for_a_full_pass(
-    world: World,
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # However long it takes to get there.
+    monkeypatch.setattr(scanner, "INTERVAL_SECONDS", 600.0)
     Path("a").mkdir()
     world.scanner.scan(is_full=False)
     assert world.started == 0

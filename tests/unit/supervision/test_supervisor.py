@@ -121,6 +121,7 @@ def test_supervise_in_a_fork_imports_nothing(tmp_path: Path) -> None:
     (service / "notification-fd").write_text("3")
     (service / "finish").write_text("#!/bin/sh\necho >finished\n")
     (service / "finish").chmod(0o755)
+    (service / "timeout-finish").write_text("60000")
 
     def body() -> int:
         before = set(sys.modules)

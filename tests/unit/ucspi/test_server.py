@@ -57,6 +57,7 @@ def test_without_a_descriptor_for_a_channel_the_client_is_served_all_the_same(
     client = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM, 0)
     try:
         client.connect(server._listeners[0].getsockname())
+        select.select([server._listeners[0]], [], [], 20)
         server._accept(server._listeners[0])
     finally:
         client.close()

@@ -16,6 +16,7 @@ from qmail.operator.doctor.answering import check_answer, listening_address
 from qmail.operator.doctor.checks import Check, examine
 from qmail.operator.doctor.findings import Finding
 from qmail.operator.doctor.machine import Machine
+from tests.support.until import until
 from tests.unit.operator.doctor.scene import SERVER, Scene
 
 NOT_TAKEN = b"nobody accepts"
@@ -135,7 +136,8 @@ def test_word_that_is_missing_is_missed_of_qmail_smtpd(
 def test_all_connections_in_use_is_no_silence(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, waiting: int
 ) -> None:
-    monkeypatch.setattr(answering, "GREETING_SECONDS", 0.4)
+    # All of it is waited for only where nobody waits.
+    monkeypatch.setattr(answering, "GREETING_SECONDS", 20 if waiting else 0.4)
     monkeypatch.setattr(answering, "LOOK_SECONDS", 0.1)
     rules(scene, ALLOW)
     with listening(scene, monkeypatch, NOT_TAKEN):
@@ -153,7 +155,7 @@ def test_kernel_counts_connections_that_nobody_has_taken(
         monkeypatch.setattr(answering, "PORT", listener.getsockname()[1])
         assert not answering.is_waited_for(scene.machine)
         with socket.create_connection(listener.getsockname()):
-            assert answering.is_waited_for(scene.machine)
+            until(lambda: answering.is_waited_for(scene.machine))
             listener.accept()[0].close()
             assert not answering.is_waited_for(scene.machine)
 
@@ -181,11 +183,14 @@ def test_without_tcprulescheck_nobody_asks(
 
 def test_nobody_listens_any_more(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     rules(scene, ALLOW)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    monkeypatch.setattr(answering, "PORT", port)
-    scene.put("proc/net/tcp", f"heading\n0: {LOOPBACK:08X}:{port:04X} 0:0 0A 0:0\n")
-    assert scene.found(check_answer) == []
+    with socket.socket() as bound:
+        # Nor can anybody else begin to.
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        monkeypatch.setattr(answering, "PORT", port)
+        line = f"0: {LOOPBACK:08X}:{port:04X} 0:0 0A 0:0\n"
+        scene.put("proc/net/tcp", f"heading\n{line}")
+        assert scene.found(check_answer) == []
 
 
 @pytest.mark.parametrize(

@@ -474,6 +474,7 @@ def test_queue_of_another_split_is_found(scene: Scene, name: str) -> None:
 def test_young_service_is_given_its_time(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    scene.change(settle_seconds=60.0)
     scene.supervised("qmail-send", pid=0, seconds=0)
 
     def pause(seconds: float) -> None:
