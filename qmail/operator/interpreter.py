@@ -15,7 +15,7 @@ import stat
 import subprocess
 import sys
 
-START_SECONDS = 10.0
+START_SECONDS = 20.0
 NOBODY = 65534
 """Where no user has the name nobody; overflowuid in proc(5)."""
 

@@ -1,7 +1,8 @@
 """``package/install``: /service, and svscanboot started now and at every boot.
 
 It uses what the machine has: systemd, /etc/inittab, /etc/rc.local; where no init runs,
-as in a container, svscanboot is just started.
+as in a container, svscanboot is just started. A systemd that is installed but does not
+run, as in the root of an image that is made, is told for the next boot.
 """
 
 from __future__ import annotations
@@ -25,7 +26,13 @@ After=local-fs.target
 StartLimitIntervalSec=0
 
 [Service]
-ExecStart={svscanboot} -k
+ExecStart={command}/svscanboot -k
+# When the machine goes down, and only then, the services end before file systems do:
+# svscan first, which would start them again, and each log after what it logs.
+ExecStop=/bin/sh -c '[ "$$(systemctl is-system-running)" = stopping ] || exit 0; \\
+    kill $$MAINPID; cd /service || exit 0; \\
+    {command}/svc -dx -w D -T 10 */; {command}/svc -x -w D -T 2 */log; :'
+TimeoutStopSec=20
 Restart=always
 RestartSec=1
 # One delivery that the kernel kills for memory is no reason to restart this.
@@ -40,6 +47,9 @@ WantedBy=multi-user.target
 INITTAB_LINE = "SV:123456:respawn:{svscanboot}\n"
 BUSYBOX_LINE = "::respawn:{svscanboot}\n"
 """BusyBox takes the first field for a terminal: a process on /dev/SV never starts."""
+INIT = "/sbin/init"
+RUNNING_SYSTEMD = "/run/systemd/system"
+"""Is there while systemd runs: what its sd_booted looks for."""
 UNIT_DIRECTORIES = ("/lib/systemd/system", "/usr/lib/systemd/system")
 
 
@@ -123,12 +133,19 @@ def other_unit(etc: Path, elsewhere: tuple[str, ...] = UNIT_DIRECTORIES) -> Path
 
 def arrange_boot(etc: Path, svscanboot: str, now: bool) -> bool:
     """Have it started at boot, and ``now``; True if the init system starts it now."""
-    if os.path.isdir("/run/systemd/system") and shutil.which("systemctl"):
+    if os.path.isdir(RUNNING_SYSTEMD) and shutil.which("systemctl"):
+        if is_in_rc_local(etc / "rc.local"):
+            # The original's way. Two svscans would fight for each service.
+            print(f"{etc / 'rc.local'} starts svscanboot at boot.")
+            return False
         return arrange_systemd(etc / "systemd/system", svscanboot, now)
     if (etc / "inittab").exists():
         return arrange_inittab(etc / "inittab", svscanboot, now)
     if (etc / "rc.local").exists():
         arrange_rc_local(etc / "rc.local", svscanboot)
+        return False
+    if is_systemd(INIT) and shutil.which("systemctl"):
+        arrange_systemd_offline(etc / "systemd/system", svscanboot)
         return False
     print("No init system found; start svscanboot yourself at the next boot.")
     return False
@@ -136,10 +153,7 @@ def arrange_boot(etc: Path, svscanboot: str, now: bool) -> bool:
 
 def arrange_systemd(directory: Path, svscanboot: str, now: bool) -> bool:
     """Write the unit if it is not there, enable it, and start it if it is wanted."""
-    unit = directory / UNIT_NAME
-    if not unit.exists():
-        print(f"Adding {unit}...")
-        replace(unit, UNIT.format(svscanboot=svscanboot))
+    add_unit(directory, svscanboot)
     start_too = ["--now"] if now else []
     for words in (["daemon-reload"], ["enable", *start_too, UNIT_NAME]):
         done = subprocess.run(["systemctl", *words], check=False)
@@ -149,8 +163,43 @@ def arrange_systemd(directory: Path, svscanboot: str, now: bool) -> bool:
     return True
 
 
+def is_systemd(init: str) -> bool:
+    """True if the machine's init, which may not run now, is systemd."""
+    return os.path.basename(os.path.realpath(init)) == "systemd"
+
+
+def is_in_rc_local(rc_local: Path) -> bool:
+    """True if systemd's rc-local.service runs it, and svscanboot by it."""
+    if not os.access(rc_local, os.X_OK):
+        return False
+    lines = rc_local.read_text(errors="surrogateescape").splitlines()
+    return any("svscanboot" in line.partition("#")[0] for line in lines)
+
+
+def arrange_systemd_offline(directory: Path, svscanboot: str) -> None:
+    """The same where systemd does not run, as in the root of an image that is made."""
+    root = directory.parents[2]
+    add_unit(directory, svscanboot)
+    done = subprocess.run(
+        ["systemctl", "--quiet", f"--root={root}", "enable", UNIT_NAME], check=False
+    )
+    if done.returncode == 0:
+        print("systemd does not run here; it starts svscanboot at the next boot.")
+    else:
+        print("systemctl enable failed; start svscanboot yourself at the next boot.")
+
+
+def add_unit(directory: Path, svscanboot: str) -> None:
+    """Write the unit if it is not there."""
+    unit = directory / UNIT_NAME
+    if not unit.exists():
+        print(f"Adding {unit}...")
+        directory.mkdir(parents=True, exist_ok=True)
+        replace(unit, UNIT.format(command=os.path.dirname(svscanboot)))
+
+
 def arrange_inittab(
-    inittab: Path, svscanboot: str, now: bool, init: str = "/sbin/init"
+    inittab: Path, svscanboot: str, now: bool, init: str = INIT
 ) -> bool:
     """Add the line of the original to /etc/inittab, and tell init if it is wanted."""
     text = inittab.read_text(errors="surrogateescape")

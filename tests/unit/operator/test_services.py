@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -96,6 +100,132 @@ def test_systemd_unit_is_enabled_and_started_only_if_wanted(
     assert "ExecStart=/command/svscanboot -k\n" in text
     assert calls[1] == ["systemctl", "enable", *words, services.UNIT_NAME]
     assert [path.name for path in units.iterdir()] == [services.UNIT_NAME]
+
+
+def test_systemd_that_does_not_run_is_told_for_the_next_boot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The root of an image: only the links of /etc say what its systemd will start.
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "systemd").touch()
+    (tmp_path / "init").symlink_to("systemd")
+    calls: list[list[str]] = []
+
+    def call(command: list[str], check: bool) -> subprocess.CompletedProcess[str]:
+        calls.append(command)
+        return subprocess.CompletedProcess(command, len(calls) - 1)
+
+    monkeypatch.setattr(services, "INIT", str(tmp_path / "init"))
+    monkeypatch.setattr(services, "RUNNING_SYSTEMD", str(tmp_path / "run"))
+    monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(subprocess, "run", call)
+    for words in (
+        "it starts svscanboot at the next boot.",
+        "start svscanboot yourself",
+    ):
+        # Nobody has started it yet: the caller does.
+        assert not services.arrange_boot(tmp_path / "etc", SVSCANBOOT, now=True)
+        assert words in capsys.readouterr().out
+    enable = ["systemctl", "--quiet", f"--root={tmp_path}", "enable"]
+    assert calls == [[*enable, services.UNIT_NAME]] * 2
+    unit = tmp_path / "etc/systemd/system" / services.UNIT_NAME
+    assert unit.read_text() == services.UNIT.format(command="/command")
+
+
+@pytest.mark.parametrize(
+    ("init", "systemctl"), [("sysvinit", "/bin/systemctl"), ("systemd", None)]
+)
+def test_no_unit_is_written_for_another_init(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    init: str,
+    systemctl: str | None,
+) -> None:
+    (tmp_path / "etc").mkdir()
+    monkeypatch.setattr(services, "INIT", str(tmp_path / init))
+    monkeypatch.setattr(services, "RUNNING_SYSTEMD", str(tmp_path / "run"))
+    monkeypatch.setattr(shutil, "which", lambda name: systemctl)
+    assert not services.arrange_boot(tmp_path / "etc", SVSCANBOOT, now=True)
+    assert "No init system found" in capsys.readouterr().out
+    assert list((tmp_path / "etc").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "is_kept"),
+    [
+        ("#!/bin/sh\ncsh -cf '/command/svscanboot &'\n", 0o755, True),
+        # systemd starts it only if it is executable.
+        ("#!/bin/sh\ncsh -cf '/command/svscanboot &'\n", 0o644, False),
+        ("#!/bin/sh\n#/command/svscanboot &\n", 0o755, False),
+        ("#!/bin/sh\nexit 0\n", 0o755, False),
+    ],
+)
+def test_systemd_gets_no_unit_beside_a_line_in_rc_local(
+    etc: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    mode: int,
+    is_kept: bool,
+) -> None:
+    arranged: list[bool] = []
+
+    def arrange(directory: Path, svscanboot: str, now: bool) -> bool:
+        arranged.append(now)
+        return True
+
+    (etc / "rc.local").write_text(text)
+    (etc / "rc.local").chmod(mode)
+    monkeypatch.setattr(services, "RUNNING_SYSTEMD", str(etc))
+    monkeypatch.setattr(services, "arrange_systemd", arrange)
+    monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}")
+    assert services.arrange_boot(etc, SVSCANBOOT, now=True) is not is_kept
+    assert arranged == ([] if is_kept else [True])
+    said = capsys.readouterr().out
+    assert said == (f"{etc}/rc.local starts svscanboot at boot.\n" if is_kept else "")
+    assert (etc / "rc.local").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        # systemctl restart: nothing is told to end but svscan, by systemd.
+        ("running", []),
+        (
+            "stopping",
+            ["-dx -w D -T 10 qmail-send/ qmail-smtpd/", "-x -w D -T 2 qmail-send/log"],
+        ),
+    ],
+)
+def test_unit_takes_the_services_down_only_with_the_machine(
+    tmp_path: Path, state: str, said: list[str]
+) -> None:
+    (tmp_path / "service/qmail-send/log").mkdir(parents=True)
+    (tmp_path / "service/qmail-smtpd").mkdir()
+    for name, script in (
+        ("systemctl", f"echo {state}"),
+        ("svc", 'echo "$*"; exit 111'),
+    ):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    unit = services.UNIT.format(command=tmp_path).replace("\\\n", "")
+    (line,) = [line for line in unit.splitlines() if line.startswith("ExecStop=")]
+    words = shlex.split(line.removeprefix("ExecStop=").replace("$$", "$"))
+    words[-1] = words[-1].replace("cd /service ", f"cd {tmp_path}/service ")
+    with subprocess.Popen(["sleep", "600"]) as svscan:
+        path = f"{tmp_path}:{os.environ['PATH']}"
+        done = subprocess.run(
+            words,
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PATH": path, "MAINPID": str(svscan.pid)},
+        )
+        if not said:
+            svscan.kill()
+        assert svscan.wait() == (-signal.SIGTERM if said else -signal.SIGKILL)
+    assert done.stdout.splitlines() == said
 
 
 @pytest.mark.parametrize(
