@@ -1,9 +1,10 @@
 """Run inside the private root, as some user: callers of qmail-queued that misbehave.
 
-    callers.py MODE COUNT STATE
+    callers.py MODE COUNT REFUSALS STATE
 
-It connects COUNT times to run/queued, does what MODE says on each connection, writes a
-line to the file STATE when that is done, and holds the connections until STATE is gone.
+It connects COUNT times to run/queued, does what MODE says on each connection, waits for
+REFUSALS answers and a little for more, writes a line to the file STATE, and holds the
+connections until STATE is gone.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ SENT = {
 def call(mode: str) -> socket.socket:
     """One connection that has sent what it will ever send."""
     connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(20)
+    connection.settimeout(60)
     while True:
         try:
             connection.connect(SOCKET)
@@ -43,12 +44,15 @@ def call(mode: str) -> socket.socket:
     return connection
 
 
-def answers(connections: list[socket.socket], seconds: float) -> list[int]:
-    """The exit codes that came on these connections in that time."""
-    codes = []
+def answers(connections: list[socket.socket], count: int) -> list[int]:
+    """The exit codes that came: so many in a minute, and any more in a second."""
+    codes: list[int] = []
     waiting = list(connections)
-    deadline = time.monotonic() + seconds
-    while waiting and (left := deadline - time.monotonic()) > 0:
+    deadline = time.monotonic() + 60
+    while waiting:
+        if len(codes) >= count:
+            deadline = min(deadline, time.monotonic() + 1)
+        left = max(deadline - time.monotonic(), 0)
         poll = select.poll()
         for connection in waiting:
             poll.register(connection, select.POLLIN)
@@ -67,14 +71,15 @@ def answers(connections: list[socket.socket], seconds: float) -> list[int]:
 
 def main() -> None:
     """Call, tell, hold."""
-    mode, count, state = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    mode, count, refusals = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    state = sys.argv[4]
     connections = [call(mode) for _ in range(count)]
-    codes = answers(connections, 1.0)
+    codes = answers(connections, refusals)
     refused = codes.count(REFUSED_TEMPORARILY)
     with open(state + ".new", "w") as file:
         print(len(connections), refused, len(codes) - refused, file=file)
     os.rename(state + ".new", state)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while os.path.exists(state) and time.monotonic() < deadline:
         time.sleep(0.02)
 

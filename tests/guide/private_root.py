@@ -126,7 +126,7 @@ class PrivateRoot:
         *,
         check: bool = True,
         stdin: str | bytes = b"",
-        seconds: float = 60.0,
+        seconds: float = 120.0,
         env: dict[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run a shell command to its end; with ``check`` a failure fails the test."""

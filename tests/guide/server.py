@@ -7,9 +7,12 @@ import ctypes
 import fcntl
 import os
 import re
+import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,6 +29,8 @@ WHEELS = CHECKOUT / "build/wheels"
 
 CLONE_NEWNET = 0x40000000
 
+TAKEN = (signal.SIGTERM, signal.SIGALRM, signal.SIGHUP)
+"""What qmail-send catches, but for SIGCHLD."""
 SERVICES = ("qmail-send", "qmail-send/log", "qmail-smtpd", "qmail-smtpd/log")
 
 
@@ -99,12 +104,13 @@ class GuideServer:
     def setup(self) -> subprocess.CompletedProcess[str]:
         """make setup check."""
         command = f"cd {SOURCE} && umask 022 && make --no-print-directory setup check"
-        return self.run(command, env={"WHEELS": str(WHEELS)}, seconds=200)
+        return self.run(command, env={"WHEELS": str(WHEELS)}, seconds=300)
 
     def configure(self) -> None:
         """config-fast, and daemontools' install."""
         self.run(f"cd {SOURCE} && ./config-fast {HOST}")
         self.run(f"cd {SOURCE} && package/install")
+        self.wait_up("qmail-queued", "qmail-queued/log")
 
     def script(self, path: str, name: str) -> None:
         """Create a script of the guide with an editor."""
@@ -157,7 +163,7 @@ class GuideServer:
         self.restart("qmail-send")
 
     def until(
-        self, condition: Callable[[], object], what: str, seconds: float = 30.0
+        self, condition: Callable[[], object], what: str, seconds: float = 60.0
     ) -> None:
         """Wait for a condition; on failure show the logs."""
         try:
@@ -197,16 +203,82 @@ class GuideServer:
         self.until(is_there, f"{pattern} in the log")
         return found[0]
 
+    def has_written_logs(self) -> bool:
+        """Nothing that qmail-send and qmail-smtpd said is still on its way to a log."""
+        return all(self._log_pipe_is_empty(name) for name in SERVICES[1::2])
+
+    def _log_pipe_is_empty(self, service: str) -> bool:
+        descriptor = self.path(f"/proc/{self.pid_of(service)}/fd/0")
+        fd = os.open(descriptor, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            size = fcntl.ioctl(fd, termios.FIONREAD, bytes(4))
+        finally:
+            os.close(fd)
+        return struct.unpack("i", size) == (0,)
+
     def pid_of(self, service: str) -> int:
         """The pid that svstat shows, 0 if the service is down."""
         text = self.run(f"svstat /service/{service}", check=False).stdout
         found = re.search(r"\(pid (\d+)\)", text)
         return int(found[1]) if found else 0
 
+    def signals(self, service: str, field: str) -> set[int]:
+        """The signals of that field of /proc/PID/status, as SigCgt or ShdPnd."""
+        path = f"/proc/{self.pid_of(service)}/status"
+        status = self.run(f"cat {path}", check=False).stdout
+        found = re.search(rf"^{field}:\s*([0-9a-f]+)", status, re.MULTILINE)
+        mask = int(found[1], 16) if found else 0
+        return {number for number in range(1, 65) if mask >> number - 1 & 1}
+
+    def hears(self, service: str, *numbers: signal.Signals) -> bool:
+        """True once a service has its handlers of signals, which may end it before."""
+        return self.signals(service, "SigCgt") >= set(numbers)
+
     def wait_up(self, *services: str) -> None:
-        """Wait until these services are up (default: all of the guide's)."""
+        """Wait until these services are up (default: all of the guide's).
+
+        qmail-send is, when it takes its signals as qmail-send(8) says.
+        """
         for service in services or SERVICES:
             self.until(lambda s=service: self.pid_of(s), f"{service} up")  # type: ignore[misc]
+            if service == "qmail-send":
+                self.until(lambda: self.hears("qmail-send", *TAKEN), "its handlers")
+
+    def wait_down(self, *services: str) -> None:
+        """Wait until these services are down (default: all of the guide's)."""
+        for service in services or SERVICES:
+            self.until(lambda s=service: not self.pid_of(s), f"{service} down")  # type: ignore[misc]
+
+    @contextlib.contextmanager
+    def restarted(self, *services: str) -> Iterator[None]:
+        """After the block, wait until these are up again (default: all of the guide's).
+
+        What svc sends is done later: an old process may still be there, and answer.
+        """
+        services = services or SERVICES
+        before = {service: self.pid_of(service) for service in services}
+        yield
+        for service, pid in before.items():
+            self.until(
+                lambda s=service, p=pid: self.pid_of(s) not in (0, p),  # type: ignore[misc]
+                f"new {service}",
+            )
+            self.wait_up(service)
+
+    def wait_obeyed(self, service: str) -> None:
+        """Wait until supervise has done all that svc sent it before.
+
+        It does one after the other, so here are two that change what it says it wants.
+        What the service got of signals it has taken then, too.
+        """
+        for letter, want in (("o", b"\0"), ("u", b"u")):
+            self.run(f"svc -{letter} /service/{service}")
+            status = self.path(f"/var/qmail/supervise/{service}/supervise/status")
+            self.until(
+                lambda s=status, w=want: s.read_bytes()[17:] == w,  # type: ignore[misc]
+                f"svc -{letter} {service}",
+            )
+        self.until(lambda: not self.signals(service, "ShdPnd"), "no signal pending")
 
     def wait_port(self, port: int = 25) -> None:
         """Wait until something accepts on a port of the loopback interface."""
@@ -266,7 +338,11 @@ class GuideServer:
             yield f"/home/{name}"
         finally:
             self.until(self.queue_is_empty, f"{name}'s mail gone")
-            self.run(f"userdel -r {name} 2>&1 || true; rm -rf /home/{name}")
+            # Not while a process of his is there, if only as a zombie.
+            remove = f"userdel -r {name}; rm -rf /home/{name}; ! id -u {name}"
+            self.until(
+                lambda: self.run(remove, check=False).returncode == 0, f"{name} gone"
+            )
 
     def sessions(self) -> int:
         """How many connections tcpserver serves, by the last it said of that."""
@@ -277,9 +353,8 @@ class GuideServer:
 
     def restart(self, service: str) -> None:
         """Restart a service and wait until it is up again."""
-        before = self.pid_of(service)
-        self.run(f"svc -t /service/{service}")
-        self.until(lambda: self.pid_of(service) not in (0, before), f"new {service}")
+        with self.restarted(service):
+            self.run(f"svc -t /service/{service}")
 
     def new_messages(self, maildir: str = "/home/dave/Maildir") -> list[str]:
         """The names in new/ of a Maildir."""
@@ -291,7 +366,7 @@ class GuideServer:
         return [line.rpartition(" ")[2] for line in text.splitlines()] == ["0", "0"]
 
     def python(
-        self, code: str, *args: str, check: bool = True, seconds: float = 60
+        self, code: str, *args: str, check: bool = True, seconds: float = 120
     ) -> str:
         """Run a piece of Python inside; its output."""
         self.root.write("/tmp/piece.py", code)

@@ -21,7 +21,7 @@ class Talk:
     """One SMTP session; replies are read one at a time."""
 
     def __init__(
-        self, server: GuideServer, port: int = 25, seconds: float = 30
+        self, server: GuideServer, port: int = 25, seconds: float = 60
     ) -> None:
         self.socket = server.connect(port)
         self.socket.settimeout(seconds)
@@ -122,7 +122,7 @@ class Load:
     def wait(self) -> None:
         """Wait until all are sent."""
         for thread in self._threads:
-            thread.join(100)
+            thread.join(200)
         assert not any(thread.is_alive() for thread in self._threads)
 
     def stop(self) -> None:

@@ -142,19 +142,20 @@ def test_data_cut_off_queues_nothing(server: GuideServer, abort: bool) -> None:
 
 
 def test_silent_client_is_hung_up_on_with_451(server: GuideServer) -> None:
-    with server.changed(f"{CONTROL}/timeoutsmtpd", "2\n"):
-        idle, sending = Talk(server, seconds=10), Talk(server, seconds=10)
+    # Long enough for a client that is slow at each of its commands.
+    with server.changed(f"{CONTROL}/timeoutsmtpd", "6\n"):
+        began = time.monotonic()
+        idle, sending = Talk(server), Talk(server)
         with idle, sending:
             sending.begin(f"dave@{HOST}")
             sending.socket.sendall(b"Subject: half\r\n\r\na li")
             assert idle.reply().startswith("220 ")
-            began = time.monotonic()
             for talk in (idle, sending):
                 reply = talk.reply()
                 assert reply.startswith("451 ")
                 assert "(#4.4.2)" in reply
                 assert talk.is_over()
-            assert 1.0 < time.monotonic() - began < 8
+            assert time.monotonic() - began >= 6
     server.logged(r"^tcpserver: end \d+ status 256$", "smtpd")
 
 
@@ -175,7 +176,7 @@ def test_connections_over_the_limit_wait_and_are_then_served(
         for talk in talks[limit:]:
             late = Talk.__new__(Talk)
             late.socket, late._stream = talk.socket, talk.socket.makefile("rb")
-            late.socket.settimeout(20)
+            late.socket.settimeout(60)
             assert late.reply().startswith("220 ")
         assert f"tcpserver: status: {limit}/{limit}\n" in server.log("smtpd")
         assert f"status: {limit + 1}/" not in server.log("smtpd")

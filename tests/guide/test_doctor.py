@@ -65,16 +65,20 @@ HOLD_PORT = (
     " do sleep 0.1; done; rm -f /tmp/held; (setsid python3 -c 'import signal, socket; s ="
     ' socket.create_server(("0.0.0.0", 25)); open("/tmp/held", "w"); signal.pause()\''
     " </dev/null >/dev/null 2>&1 &) ; while [ ! -e /tmp/held ]; do sleep 0.1; done;"
-    " svc -u /service/qmail-smtpd"
+    " svc -u -w u -T 100 /service/qmail-smtpd"
 )
 END_ALL = (
     "for p in /proc/[0-9]*; do if [ `cat $p/comm` = svscan ]; then kill ${p#/proc/}; fi;"
     " done 2>/dev/null; svc -dx /service/* /service/*/log;"
-    " while svok /service/qmail-send || svok /service/qmail-smtpd/log; do sleep 0.1; done"
+    " for s in /service/* /service/*/log; do while svok $s; do sleep 0.1; done; done"
 )
 NO_LOG = (
     "svc -d /service/qmail-smtpd/log; while svstat /service/qmail-smtpd/log |"
     " grep -q ': up'; do sleep 0.1; done; rm -r /var/log/qmail/smtpd"
+)
+RESTART = (
+    "svc -t -w R -T 100 /service/qmail-smtpd;"
+    " until ss -Hltn sport = 25 | grep -q .; do sleep 0.1; done"
 )
 READ_ONLY = (
     f"cp -a {CONTROL} /tmp/control && mount -t tmpfs -o mode=755 tmpfs {CONTROL} &&"
@@ -96,12 +100,13 @@ ONLY_ROOTS_PYTHON = (
 """As one that finds its library below /root."""
 UMASK = (
     "for s in qmail-send qmail-smtpd; do d=/var/qmail/supervise/$s;"
-    " chmod 700 $d $d/log; svc -t -w R -T 30 /service/$s/log; done; true"
+    " chmod 700 $d $d/log; svc -t -w R -T 100 /service/$s/log; done; true"
 )
 """As the guide makes them with the umask 077."""
 
 NOTHING_BROKEN = (
-    "rm -r /usr/local/lib/pyqmail/*.broken; svc -t -w R -T 30 /service/*/log /service/*"
+    "rm -r /usr/local/lib/pyqmail/*.broken;"
+    " svc -t -w R -T 100 /service/*/log /service/*"
 )
 """What runs has its libraries from there."""
 
@@ -176,10 +181,10 @@ MISTAKES = {
     "SMTP without a word": Mistake(
         "mkdir -p /opt/own; ln -sf /bin/true /opt/own/qmail-smtpd;"
         " sed -i 's,/var/qmail/bin/qmail-smtpd,/opt/own/qmail-smtpd,'"
-        " /var/qmail/supervise/qmail-smtpd/run; svc -t /service/qmail-smtpd",
+        f" /var/qmail/supervise/qmail-smtpd/run; {RESTART}",
         {"smtpd-silent"},
         mended_by="sed -i 's,/opt/own/qmail-smtpd,/var/qmail/bin/qmail-smtpd,'"
-        " /var/qmail/supervise/qmail-smtpd/run; svc -t /service/qmail-smtpd",
+        f" /var/qmail/supervise/qmail-smtpd/run; {RESTART}",
     ),
     "bad route": Mistake(
         f"echo 'example.com relay.example' > {CONTROL}/smtproutes",
@@ -225,9 +230,19 @@ MISTAKES = {
     "not linked": Mistake("rm /service/qmail-smtpd", {"service-missing"}),
     "svscan not running": Mistake(END_ALL, {"svscan-missing", "service-unsupervised"}),
     "down file": Mistake("touch /service/qmail-smtpd/down", {"service-down-file"}),
-    "qmailctl stop": Mistake("qmailctl stop", {"service-stopped"}),
-    "queue server down": Mistake("svc -d /service/qmail-queued", {"service-stopped"}),
-    "qmailctl pause": Mistake("qmailctl pause", {"service-paused"}),
+    "qmailctl stop": Mistake(
+        "qmailctl stop; svc -w D -T 100 /service/qmail-send /service/qmail-smtpd"
+        " /service/qmail-send/log /service/qmail-smtpd/log",
+        {"service-stopped"},
+    ),
+    "queue server down": Mistake(
+        "svc -d -w D -T 100 /service/qmail-queued", {"service-stopped"}
+    ),
+    "qmailctl pause": Mistake(
+        "qmailctl pause; for s in qmail-send qmail-smtpd; do"
+        " until svstat /service/$s | grep -q paused; do sleep 0.1; done; done",
+        {"service-paused"},
+    ),
     "no socket": Mistake("rm /var/qmail/run/queued", {"queued-socket-missing"}),
     # Aliases and users.
     "no alias": Mistake("rm /var/qmail/alias/.qmail-postmaster", {"alias-missing"}),
@@ -273,7 +288,8 @@ MISTAKES = {
     # Around it.
     "port taken": Mistake(HOLD_PORT, {"port-taken", "service-loops"}),
     "another mailer": Mistake(
-        "cp /bin/sleep /tmp/exim4; (setsid /tmp/exim4 600 </dev/null >/dev/null 2>&1 &)",
+        "cp /bin/sleep /tmp/exim4; (setsid /tmp/exim4 600 </dev/null >/dev/null 2>&1 &);"
+        " until pgrep -x exim4 >/dev/null; do sleep 0.1; done",
         {"other-mailer"},
     ),
     "another sendmail": Mistake(
@@ -411,7 +427,7 @@ def patient(installed_server: GuideServer) -> Iterator[GuideServer]:
     yield server
     server.run("cp /tmp/resolv.conf /etc/resolv.conf; rm -f /usr/sbin/sendmail")
     named.kill()
-    named.wait(20)
+    named.wait(60)
 
 
 @pytest.fixture
@@ -424,7 +440,7 @@ def healthy(server: GuideServer, patient: GuideServer) -> GuideServer:
 
 def consult(server: GuideServer, doctor: str = DOCTOR) -> list[dict[str, str]]:
     """What the doctor says; its exit status agrees."""
-    done = server.run(doctor, check=False, seconds=100)
+    done = server.run(doctor, check=False, seconds=300)
     assert done.stderr == "", done.stderr
     found: list[dict[str, str]] = json.loads(done.stdout)
     assert done.returncode == bool(found), done
@@ -438,7 +454,7 @@ def heal(
     for each in dict.fromkeys(one["try"] for one in found):
         # Nobody types: an editor's work is done by ``mended_by``.
         env = {"WHEELS": str(WHEELS), "EDITOR": "false"}
-        server.run(each, check=False, seconds=100, env=env)
+        server.run(each, check=False, seconds=300, env=env)
     return consult(server, doctor)
 
 
@@ -531,24 +547,28 @@ def test_not_root_is_told_what_only_root_can_see(healthy: GuideServer) -> None:
 def test_what_is_odd_but_right_is_not_found(healthy: GuideServer) -> None:
     # A key of TLS, a run without exec, many rules, a server's name that is virtual.
     server, run = healthy, "/var/qmail/supervise/qmail-smtpd/run"
-    server.run(
-        f"cp -a {run} /tmp/run; cp -a {CONTROL}/locals /etc/tcp.smtp /tmp;"
-        f" sed -i 's/^exec //' {run}; svc -t /service/qmail-smtpd;"
-        f" echo key > {CONTROL}/servercert.pem; chmod 640 {CONTROL}/servercert.pem;"
-        f" : > {CONTROL}/locals; echo `cat {CONTROL}/me`:dave > {CONTROL}/virtualdomains;"
-        " seq -f '10.%.0f:allow' 300000 >> /etc/tcp.smtp; qmailctl cdb"
-    )
+    with server.restarted("qmail-smtpd"):
+        server.run(
+            f"cp -a {run} /tmp/run; cp -a {CONTROL}/locals /etc/tcp.smtp /tmp;"
+            f" sed -i 's/^exec //' {run}; svc -t /service/qmail-smtpd;"
+            f" echo key > {CONTROL}/servercert.pem;"
+            f" chmod 640 {CONTROL}/servercert.pem; : > {CONTROL}/locals;"
+            f" echo `cat {CONTROL}/me`:dave > {CONTROL}/virtualdomains;"
+            " seq -f '10.%.0f:allow' 300000 >> /etc/tcp.smtp; qmailctl cdb"
+        )
     try:
         server.wait_port()
         assert consult(server) == []
     finally:
-        server.run(
-            f"rm {CONTROL}/servercert.pem {CONTROL}/virtualdomains; cp -a /tmp/run {run};"
-            f" cp -a /tmp/locals {CONTROL}; cp /tmp/tcp.smtp /etc; qmailctl cdb;"
-            " shell=`svstat /service/qmail-smtpd | sed 's/.*(pid //; s/).*//'`;"
-            " kill `pgrep -P $shell`;"
-            " svc -h /service/qmail-send"
-        )
+        with server.restarted("qmail-smtpd"):
+            server.run(
+                f"rm {CONTROL}/servercert.pem {CONTROL}/virtualdomains;"
+                f" cp -a /tmp/run {run}; cp -a /tmp/locals {CONTROL};"
+                " cp /tmp/tcp.smtp /etc; qmailctl cdb;"
+                " shell=`svstat /service/qmail-smtpd | sed 's/.*(pid //; s/).*//'`;"
+                " kill `pgrep -P $shell`;"
+                " svc -h /service/qmail-send"
+            )
 
 
 def test_doctor_changes_nothing(healthy: GuideServer) -> None:

@@ -80,7 +80,7 @@ def type_in(
         f"cd {directory} && exec su",
         stdin=f"set -e\n{lines}",
         env={"WHEELS": str(WHEELS), "MAKEFLAGS": "--no-print-directory"},
-        seconds=100,
+        seconds=300,
     )
 
 
@@ -149,7 +149,8 @@ def followed(unpacked: GuideServer) -> GuideServer:
     assert done.stdout.startswith("patching file error.h\n")
     assert "Making /service...\n" in done.stdout
     assert done.stderr == ""
-    server.until(lambda: server.run("pgrep -x svscan", check=False).stdout, "svscan")
+    # With its services: a child of svscan is another svscan for a moment.
+    server.wait_up("qmail-queued", "qmail-queued/log")
     return server
 
 

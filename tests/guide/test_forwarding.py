@@ -78,7 +78,7 @@ def test_unreadable_forward_file_keeps_the_message_for_later(
         server.default_delivery("|dot-forward .forward\n./Maildir/")
         server.root.write(f"{home}/.forward", "dave (unclosed\n")
         send(server, "ann@example.org", f"fred@{HOST}")
-        server.until(lambda: "unable_to_parse" in server.logs(), "a deferral")
+        server.logged("deferral: .*unable_to_parse")
         assert server.new_messages(f"{home}/Maildir") == []
         server.run(f"rm {home}/.forward")
         server.run("qmailctl flush")

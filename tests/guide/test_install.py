@@ -10,7 +10,7 @@ import pytest
 
 from tests.guide.server import SOURCE, WHEELS, GuideServer
 
-NO_NETWORK_SECONDS = 100
+NO_NETWORK_SECONDS = 300
 
 
 def setup(

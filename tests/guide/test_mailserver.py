@@ -29,7 +29,7 @@ def make(
         f"cd {SOURCE} && {MAKE} {variables}",
         check=False,
         env={"WHEELS": str(WHEELS)} if env is None else env,
-        seconds=110,
+        seconds=300,
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -163,23 +163,29 @@ def test_second_run_with_another_host_keeps_the_name(
 def test_second_run_starts_what_was_stopped(made: tuple[GuideServer, str]) -> None:
     server, _ = made
     server.run("qmailctl stop")
-    server.until(lambda: server.pid_of("qmail-smtpd") == 0, "qmail-smtpd down")
+    server.wait_down()
     code, out, err = make(server)
     assert code == 0, out + err
     assert server.pid_of("qmail-smtpd")
+    server.wait_up()
+    server.wait_port()
 
 
 def test_pyqmail_status_of_the_server_is_plain_and_readable(
     made: tuple[GuideServer, str],
 ) -> None:
     server, _ = made
+    # A server that has just been started may not have logged more.
+    logs = "cat /var/log/qmail/current /var/log/qmail/smtpd/current"
+    server.until(
+        lambda: server.run(logs, check=False).stdout.count("\n") >= 2, "its lines"
+    )
     out = server.run("pyqmail status -n 3").stdout
     assert "\x1b" not in out
     assert re.search(r"\nqmail-smtpd +up +\d+ +\w.* up\b", out)
     assert "messages in queue: " in out
     *_, last = out.split("\n\n")
     lines = last.splitlines()
-    # A server that has just been started may not have said more.
     assert 2 <= len(lines) <= 3
     moment = r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d qmail-\w+ +[^@]"
     assert all(re.match(moment, line) for line in lines)
@@ -306,7 +312,7 @@ def test_taken_port_is_named_with_its_process(bare: GuideServer) -> None:
         code, _, err = make(bare)
     finally:
         bare.run("kill `cat /tmp/pid`", check=False)
-        holder.wait(20)
+        holder.wait(60)
     assert code != 0
     assert "port 25 is taken by python3 (pid " in err
 

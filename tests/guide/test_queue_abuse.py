@@ -22,11 +22,22 @@ SLOTS = 20
 def calling(
     server: GuideServer, mode: str, count: int
 ) -> Iterator[tuple[int, int, int]]:
-    """dave's connections to the socket; how many, how many refused, and answered."""
+    """dave's connections to the socket; how many, how many refused, and answered.
+
+    They begin when the server has done with all others: a worker says that it is free,
+    then it hangs up.
+    """
+    connected = "ss -Hx | grep -c run/queued"
+    server.until(
+        lambda: server.run(connected, check=False).stdout == "0\n", "no connection"
+    )
     assert callers.__file__ is not None
     server.root.write("/tmp/callers.py", Path(callers.__file__).read_bytes())
     server.run(f"rm -f {STATE}; chmod 644 /tmp/callers.py")
-    command = f"ulimit -n 4096; python3 /tmp/callers.py {mode} {count} {STATE}"
+    refusals = max(count - SLOTS, 0)
+    command = (
+        f"ulimit -n 4096; python3 /tmp/callers.py {mode} {count} {refusals} {STATE}"
+    )
     running = server.root.start(f'exec su dave -s /bin/sh -c "{command}"')
     try:
         server.until(lambda: server.path(STATE).exists(), "the callers")
@@ -34,7 +45,7 @@ def calling(
         yield int(connections), int(refused), int(answered)
     finally:
         server.run(f"rm -f {STATE}")
-        assert running.wait(30) == 0
+        assert running.wait(60) == 0
 
 
 def check_others_are_served(server: GuideServer) -> None:

@@ -75,10 +75,10 @@ TALK = r"""
 import json, os, re, shutil, socket, sys, time
 BOX = "/var/mail/v/box/new"
 def connected():
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
-            return socket.create_connection(("127.0.0.1", 2525), 10)
+            return socket.create_connection(("127.0.0.1", 2525), 60)
         except OSError:
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -90,7 +90,7 @@ def hold(wire):
         talk.sendall(wire.encode("latin-1"))
         talk.shutdown(socket.SHUT_WR)
         replies = b"".join(iter(lambda: talk.recv(4096), b""))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while len(boxed()) < replies.count(b"queued as"):
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -118,7 +118,7 @@ def place() -> Iterator[PrivateRoot]:
 
 
 def hold(place: PrivateRoot, wires: list[str]) -> list[tuple[str, list[str]]]:
-    done = place.run("python3 /root/talk.py", stdin=json.dumps(wires), seconds=100)
+    done = place.run("python3 /root/talk.py", stdin=json.dumps(wires), seconds=300)
     held: list[tuple[str, list[str]]] = json.loads(done.stdout)
     return held
 

@@ -25,7 +25,7 @@ MEGABYTES_100 = 100 << 20
 LOWER_LIMITS = (1_000_000, 300_000, 100_000, 10_000)
 
 
-def pour(talk: Talk, chunk: bytes, times: int, seconds: float = 60.0) -> bytes:
+def pour(talk: Talk, chunk: bytes, times: int, seconds: float = 120.0) -> bytes:
     """Send a chunk again and again, taking replies; what came until the server ended.
 
     After the last of them comes the end of the input.
@@ -75,7 +75,7 @@ def busy_ticks(server: GuideServer) -> int:
 
 def check_is_over(server: GuideServer) -> None:
     """No session is left, and nothing of qmaild's uses the processor."""
-    server.until(lambda: not server.sessions(), "the end of every session", 15)
+    server.until(lambda: not server.sessions(), "the end of every session")
     before = busy_ticks(server)
     time.sleep(0.3)
     assert busy_ticks(server) - before < 0.1 * os.sysconf("SC_CLK_TCK")
@@ -202,6 +202,8 @@ def test_lower_limit_ends_every_session_alone(lowered: GuideServer) -> None:
         except ConnectionRefusedError:
             continue
         with talk:
-            talk.socket.sendall(opening)
+            # What is not taken, the next bytes are not either.
+            with contextlib.suppress(OSError):
+                talk.socket.sendall(opening)
             pour(talk, chunk, 100)
         check_is_over(server)

@@ -82,7 +82,7 @@ def old_queue(server: GuideServer) -> Iterator[GuideServer]:
     """The server stopped, and its queue as the original would have left it."""
     for service in SERVICES:
         server.run(f"svc -d /service/{service}")
-        server.until(lambda s=service: not server.pid_of(s), f"{service} down")  # type: ignore[misc]
+    server.wait_down(*SERVICES)
     server.python(LAY_DOWN)
     yield server
     for service in SERVICES:
@@ -97,8 +97,8 @@ def deliver(server: GuideServer) -> None:
         server.run(f"svc -u /service/{service}")
     server.wait_up()
     server.run("qmailctl doqueue")
-    server.until(lambda: not queue_files(server), "an empty queue")
     server.until(lambda: len(server.new_messages()) >= 9, "all that was in it")
+    server.until(lambda: not queue_files(server), "an empty queue")
     texts = [
         server.read(f"/home/dave/Maildir/new/{name}") for name in server.new_messages()
     ]
@@ -146,7 +146,7 @@ def test_copied_queue_is_mended_and_delivered_once(old_queue: GuideServer) -> No
 def test_repair_beside_a_running_server_is_refused(server: GuideServer) -> None:
     assert "qmail-send is running\n" in pyqmail(server, "check --repair", 111)
     server.run("svc -d /service/qmail-send")
-    server.until(lambda: not server.pid_of("qmail-send"), "down")
+    server.wait_down("qmail-send")
     said = pyqmail(server, "check --repair", 111)
     assert (
         "qmail-queued is running\n...try: svc -d -w D -T 300 /service/qmail-queued\n"
@@ -176,7 +176,7 @@ def slow(server: GuideServer) -> Iterator[GuideServer]:
     server.until(lambda: not server.run(began, check=False).returncode, "began")
     yield server
     server.run(
-        f"touch {GO}; svc -d -w D -T 60 /service/qmail-send /service/qmail-queued"
+        f"touch {GO}; svc -d -w D -T 100 /service/qmail-send /service/qmail-queued"
         f"; if test -d {QUEUE}.old; then rm {QUEUE}; mv {QUEUE}.old {QUEUE}; fi"
         f"; rm -rf /mnt/queue {SLOW} {RAN} {GO}"
         "; svc -u /service/qmail-queued /service/qmail-send"
@@ -218,6 +218,7 @@ def test_setup_says_that_a_running_tcpserver_of_the_original_starves_ours(
             lambda: server.run(f"cat /proc/{pid}/comm").stdout == "tcpserver\n",
             "the original in its place",
         )
+        server.wait_port()
         said = server.setup()
         text = said.stdout + said.stderr
         assert f"setup: warning: tcpserver ({pid}) of the original: " in text
@@ -225,14 +226,14 @@ def test_setup_says_that_a_running_tcpserver_of_the_original_starves_ours(
         assert "\n...try: qmailctl restart\n" in text
         with server.connect() as smtp:
             assert smtp.recv(100) == b""
-        server.run("qmailctl restart")
-        server.until(lambda: server.pid_of("qmail-smtpd") not in (0, pid), "a new one")
+        with server.restarted():
+            server.run("qmailctl restart")
         server.wait_port()
         with server.connect() as smtp:
             assert smtp.recv(4) == b"220 "
         assert "setup: " not in server.setup().stdout
     finally:
         server.setup()
-        server.run("qmailctl restart")
-        server.wait_up()
+        with server.restarted():
+            server.run("qmailctl restart")
         server.wait_port()

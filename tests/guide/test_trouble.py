@@ -48,7 +48,7 @@ def small_queue(server: GuideServer, megabytes: int) -> Iterator[None]:
     """The queue copied to a small file system that is mounted in its place."""
     down = "svc -d /service/qmail-send"
     server.run(down)
-    server.until(lambda: not server.pid_of("qmail-send"), "qmail-send down")
+    server.wait_down("qmail-send")
     try:
         server.run(
             f"mkdir -p /tmp/small && mount -t tmpfs -o size={megabytes}m tmpfs /tmp/small"
@@ -59,7 +59,7 @@ def small_queue(server: GuideServer, megabytes: int) -> Iterator[None]:
         yield
     finally:
         server.run(down)
-        server.until(lambda: not server.pid_of("qmail-send"), "qmail-send down")
+        server.wait_down("qmail-send")
         # Lazily: an idle worker of qmail-queued may still have its cwd there.
         server.run(f"umount -l {QUEUE} && umount -l /tmp/small")
         server.run("svc -u /service/qmail-send")
@@ -82,7 +82,7 @@ def test_full_disk_refuses_for_now_and_takes_mail_again(server: GuideServer) -> 
         server.until(lambda: len(server.new_messages()) == 1, "the next message")
         server.run(f"head -c 40000000 /dev/zero > {QUEUE}/filler")
         assert send_one(server).startswith("451 ")
-        assert queue_files(server) == []
+        server.until(lambda: not queue_files(server), "nothing left of it")
         done = server.run(
             "su dave -c '/var/qmail/bin/qmail-inject dave'",
             stdin="Subject: full\n\nx\n",
