@@ -125,11 +125,14 @@ def check_services(machine: Machine) -> Iterator[Finding]:
 
 def start(machine: Machine) -> str:
     """How svscan is started: by what starts it at boot, else by hand."""
-    if os.path.isdir(machine.path("/run/systemd/system")) and any(
-        os.path.exists(machine.path(f"{directory}/svscanboot.service"))
-        for directory in ("/etc/systemd/system", "/lib/systemd/system")
-    ):
-        return "systemctl restart svscanboot"
+    if os.path.isdir(machine.path("/run/systemd/system")):
+        if any(
+            os.path.exists(machine.path(f"{directory}/svscanboot.service"))
+            for directory in ("/etc/systemd/system", "/lib/systemd/system")
+        ):
+            return "systemctl restart svscanboot"
+        # At the next boot, too.
+        return f"cd {quote(machine.source)} && package/install"
     svscanboot = quote(f"{machine.places.command}/svscanboot")
     return f"setsid {svscanboot} </dev/null >/dev/null 2>&1 &"
 

@@ -319,14 +319,24 @@ def test_no_service_directory(scene: Scene) -> None:
     ]
 
 
-@pytest.mark.parametrize("with_systemd", [False, True])
-def test_no_svscan(scene: Scene, with_systemd: bool) -> None:
+@pytest.mark.parametrize(
+    ("has_systemd", "has_unit", "remedy"),
+    [
+        (False, False, "setsid /command/svscanboot </dev/null >/dev/null 2>&1 &"),
+        (False, True, "setsid /command/svscanboot </dev/null >/dev/null 2>&1 &"),
+        # That a boot starts it is part of the remedy.
+        (True, False, "cd /src && package/install"),
+        (True, True, "systemctl restart svscanboot"),
+    ],
+)
+def test_no_svscan(
+    scene: Scene, has_systemd: bool, has_unit: bool, remedy: str
+) -> None:
     scene.put("proc/55/comm", "svscanboot\n")
-    remedy = "setsid /command/svscanboot </dev/null >/dev/null 2>&1 &"
-    if with_systemd:
+    if has_systemd:
         (scene.root / "run/systemd/system").mkdir(parents=True)
+    if has_unit:
         scene.put("etc/systemd/system/svscanboot.service", "")
-        remedy = "systemctl restart svscanboot"
     assert scene.found(check_services) == [("svscan-missing", remedy)]
 
 
