@@ -13,7 +13,8 @@ from tests.interop.oracle import Both, Case
 
 # ``begin`` starts svscan in the background; ``await`` waits for a condition; ``end``
 # kills svscan, what it started, and what that started. Whoever is asked for its children
-# stands still first: else it might have one more before it is killed.
+# stands still first: else it might have one more before it is killed. A supervise that
+# cannot start may be gone before that.
 LIFE = r"""
 await() {
   n=0
@@ -28,7 +29,7 @@ begin() { svscan "$@" 2>errors & p=$!; }
 gone() { svok "$1" 2>/dev/null; test $? != 0; }
 below() { cat /proc/$1/task/$1/children 2>/dev/null; }
 halt() {
-  kill -STOP $1
+  kill -STOP $1 2>/dev/null
   await "! test -e /proc/$1 || grep -qs '^State:.[TZX]' /proc/$1/status"
 }
 end() {
@@ -37,7 +38,7 @@ end() {
   { kill -9 $p; wait $p; } 2>/dev/null
   for pid in $supervises; do
     halt $pid
-    kill -9 $pid `below $pid`
+    kill -9 $pid `below $pid` 2>/dev/null
   done
   for d in service/* service/*/log; do await 'gone "$d"'; done
   sort -u errors
