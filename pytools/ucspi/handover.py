@@ -3,6 +3,8 @@
 Rule         ``fd:`` without numbers means those of systemd: $LISTEN_FDS of them, from 3,
              if $LISTEN_PID is this process. Taken or not, the variables go.
 Checked      each is a TCP socket, of either family, that listens.
+Blocking     or not they are as they came: the flag belongs to the open file, which the
+             parent shares. The server sets it, and takes it back at its end.
 """
 
 from __future__ import annotations
@@ -49,14 +51,17 @@ def _number(word: bytes, host: bytes, log: Log) -> int:
 
 def _from_systemd(env: dict[bytes, bytes], log: Log) -> list[int]:
     pid = env.get(b"LISTEN_PID", b"")
-    count, digits = scan_ulong(env.get(b"LISTEN_FDS", b""))
-    if pid != b"%d" % posix.getpid() or not digits or not 0 < count <= MOST:
+    number = env.get(b"LISTEN_FDS", b"")
+    count, digits = scan_ulong(number)
+    # systemd's own reader takes no number with something behind it either.
+    is_number = digits == len(number) and 0 < count <= MOST
+    if pid != b"%d" % posix.getpid() or not is_number:
         raise log.fatal(b"no sockets were handed over: see LISTEN_PID and LISTEN_FDS")
     return list(range(FIRST, FIRST + count))
 
 
 def _listener(fd: int, log: Log) -> _socket.socket:
-    """The socket object of an inherited descriptor, close-on-exec and non-blocking."""
+    """The socket object of an inherited descriptor, close-on-exec."""
     moved = fd
     try:
         if fd < FIRST:
@@ -69,7 +74,6 @@ def _listener(fd: int, log: Log) -> _socket.socket:
         listener.detach()
         raise log.fatal(b"descriptor %d is no listening TCP socket" % fd)
     fds.set_cloexec(moved)
-    listener.setblocking(False)
     return listener
 
 

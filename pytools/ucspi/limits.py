@@ -12,7 +12,6 @@ Values       empty: no limit. One without digits is 0 and refuses everybody, so 
 from __future__ import annotations
 
 from pytools.base.options import scan_ulong
-from pytools.ucspi.counts import ARRIVALS_OF_ONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,9 +47,7 @@ def exceeded(
         if not value:
             continue
         if name == b"MAXRATEIP":
-            # More arrivals than are kept cannot be seen.
             most, found = _rate(value, standing, now)
-            most = min(most, ARRIVALS_OF_ONE - 1)
         else:
             most = scan_ulong(value)[0]
             if name == b"MAXLOAD":
@@ -70,9 +67,4 @@ def _rate(value: bytes, standing: Standing, now: float) -> tuple[int, int]:
     if not seconds:
         # In no time nobody arrives, and there would be no limit.
         return 0, 1
-    found = 0
-    for when in reversed(standing.arrivals):
-        if when <= now - seconds:
-            break
-        found += 1
-    return scan_ulong(count)[0], found
+    return scan_ulong(count)[0], standing.arrivals.since(now - seconds)

@@ -32,7 +32,7 @@ from pytools.base import environment, limits, runtime, signals
 from pytools.process import chain, handing, title
 from pytools.process.runner import conclude
 from pytools.ucspi import address
-from pytools.ucspi.counts import ARRIVALS_OF_ONE, Standing
+from pytools.ucspi.counts import MOST_OF_ONE, Standing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ LEFT_AT_LEAST: Final = 0.75
 """A worker ends when a memory limit leaves a session less than this part of what it left
 the first one: what a job made the allocators take, they keep."""
 _ADDRESS_BYTES: Final = 128
-_MESSAGE_BYTES: Final = _ADDRESS_BYTES + 8 * ARRIVALS_OF_ONE
+_MESSAGE_BYTES: Final = 4 * _ADDRESS_BYTES + 8 * MOST_OF_ONE
 
 
 def channel() -> tuple[int, int]:

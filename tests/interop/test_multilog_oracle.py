@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.interop.oracle import Both, Case
+from tests.interop.oracle import SECONDS, Both, Case
 
 WIDE = b"".join(b"%04d %s\n" % (n, b"x" * (260 + n * 37 % 240)) for n in range(120))
 """Lines that the original, whose buffers have 512 bytes, writes one at a time."""
@@ -228,6 +229,42 @@ ERRORS = [
 @pytest.mark.parametrize("case", [*SCRIPTS, *PROCESSORS, *STARTS, *ERRORS], ids=str)
 def test_multilog_does_as_the_original(case: Case, both: Both) -> None:
     both.check("multilog", case)
+
+
+def test_processor_that_removes_its_input_does_not_stop_the_log(
+    launchers: Path, originals: str, tmp_path: Path
+) -> None:
+    """The original stops for good, so that no row of a table could hold it."""
+    script = ["s4096", "n99", "!rm previous; cat", "./log"]
+
+    def started(directory: str, name: str) -> subprocess.Popen[bytes]:
+        (tmp_path / name).mkdir()
+        with open(tmp_path / "in", "rb") as lines:
+            return subprocess.Popen(
+                [f"{directory}/multilog", *script],
+                cwd=tmp_path / name,
+                stdin=lines,
+                stderr=subprocess.PIPE,
+                env={"PATH": "/usr/bin:/bin"},
+            )
+
+    (tmp_path / "in").write_bytes(WIDE)
+    with started(originals, "theirs") as theirs:
+        try:
+            assert theirs.stderr is not None
+            assert theirs.stderr.readline() == (
+                b"multilog: warning: unable to remove ./log/previous, pausing:"
+                b" file does not exist\n"
+            )
+        finally:
+            theirs.kill()
+    ours = started(str(launchers), "ours")
+    assert ours.communicate(timeout=SECONDS)[1] == b""
+    assert ours.returncode == 0
+    log = tmp_path / "ours/log"
+    files = [*sorted(log.glob("@*.s")), log / "current"]
+    assert len(files) > 3
+    assert b"".join(file.read_bytes() for file in files) == WIDE
 
 
 PATTERNS = [

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -136,7 +137,7 @@ def test_drain_closes_the_port_and_waits_for_connections(start: Start) -> None:
         server.process.terminate()
         server.wait_for("tcpserver: drain 1")
         # The next server may have the port while this one still has a client.
-        until(lambda: is_free(server.port))
+        assert is_free(server.port)
         connection.sendall(b"still")
         assert connection.recv(5) == b"still"
         assert server.process.poll() is None
@@ -184,6 +185,39 @@ def test_drain_serves_who_was_connected_before_it(start: Start) -> None:
         connection.sendall(b"x")
         assert connection.recv(1) == b"x"
     assert server.process.wait(30) == 0
+
+
+def connect_for_ever(port: int, ended: threading.Event) -> None:
+    """Connect and go away, until nobody answers any more."""
+    while not ended.is_set():
+        with suppress(OSError):
+            # Where the queue is full there is no answer: begin again soon.
+            socket.create_connection(("127.0.0.1", port), 0.05).close()
+
+
+def test_drain_ends_however_many_still_come(start: Start) -> None:
+    limit, backlog = 5, 20
+    server = start([*QUIET, "-c", str(limit), "-w", "1"], ["sleep", "4"])
+    ended = threading.Event()
+    clients = [
+        threading.Thread(target=connect_for_ever, args=(server.port, ended))
+        for _ in range(4)
+    ]
+    for client in clients:
+        client.start()
+    try:
+        server.wait_for(f"status: {limit}/{limit}")
+        until(lambda: waiting_clients(server.port) > backlog)
+        server.process.terminate()
+        # They do not stop before it does.
+        assert server.process.wait(20) == 0
+    finally:
+        ended.set()
+        for client in clients:
+            client.join()
+    (drained,) = log_of(server, "drain")
+    assert limit < int(drained.split()[-1]) <= limit + backlog + 1
+    assert len(log_of(server, "status:")) <= 2 * (limit + backlog + 1)
 
 
 def test_drain_of_an_idle_server_ends_at_once(start: Start) -> None:
@@ -375,6 +409,49 @@ def test_sockets_of_a_parent_are_served(tmp_path: Path, python: list[str]) -> No
     finally:
         process.terminate()
     assert process.wait(30) == 0
+
+
+@pytest.mark.parametrize("blocks", [True, False])
+@pytest.mark.parametrize(
+    ("options", "terms"), [([], 1), (["-w", "0"], 1), (["-w", "0"], 2)]
+)
+def test_socket_of_a_parent_is_left_as_it_came(
+    options: list[str],
+    terms: int,
+    blocks: bool,
+    tmp_path: Path,
+    python: list[str],
+) -> None:
+    """Whether it blocks is the same for the parent, which goes on with it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        fd = listener.fileno()
+        os.set_blocking(fd, blocks)
+        log = tmp_path / "log"
+        with open(log, "wb") as output:
+            process = subprocess.Popen(
+                [*python, "tcpserver", "-vHRl0", *options, f"fd:{fd}", "0", "cat"],
+                pass_fds=[fd],
+                stderr=output,
+                env={"PATH": "/bin:/usr/bin", "PYTHONPATH": ROOT},
+            )
+        try:
+            with socket.create_connection(listener.getsockname(), 30) as client:
+                client.sendall(b"x")
+                assert client.recv(1) == b"x"
+                assert not os.get_blocking(fd)
+                process.terminate()
+                if options:
+                    until(lambda: b"drain 1" in log.read_bytes())
+                    assert os.get_blocking(fd) == blocks
+                if terms == 2:
+                    process.terminate()
+                if terms == 2 or not options:
+                    assert process.wait(30) == 0
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+            process.wait()
+        assert os.get_blocking(fd) == blocks
 
 
 @pytest.mark.parametrize(

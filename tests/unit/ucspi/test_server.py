@@ -18,7 +18,7 @@ from pytools.process.resolver import Resolver
 from pytools.ucspi import worker
 from pytools.ucspi.arguments import Arguments
 from pytools.ucspi.children import Child
-from pytools.ucspi.log import NORMAL, QUIET
+from pytools.ucspi.log import NORMAL, QUIET, Log
 from pytools.ucspi.server import Server
 from pytools.ucspi.verdict import Config
 
@@ -141,3 +141,113 @@ def test_worker_that_is_done_more_than_once_is_no_worker_any_more(
     assert children.running == 1
     assert not children.has_idle
     assert made.channel == -1
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, *answers: int) -> list[int]:
+    """Have accept give these in turn, and then connections; the answers it gave."""
+    given: list[int] = []
+
+    def accept(server: Server, listener: _socket.socket) -> int:
+        given.append(answers[len(given)] if len(given) < len(answers) else 0)
+        assert len(given) < 1000, "there is no end"
+        server.children.running += not given[-1]
+        return given[-1]
+
+    monkeypatch.setattr(Server, "_accept", accept)
+    return given
+
+
+def test_drain_takes_no_more_clients_than_may_have_waited(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many come meanwhile."""
+    taken = answering(monkeypatch)
+    server._drain(0)
+    server._take_queued()
+    assert len(taken) == server._config.arguments.backlog + 1
+    assert not server._listeners
+
+
+def test_drain_takes_nobody_when_its_time_is_up(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = answering(monkeypatch)
+    now = time.monotonic()
+    server._drain(5)
+    assert server._deadline is not None
+    assert now + 5 <= server._deadline <= time.monotonic() + 5
+    server._deadline = now
+    server._take_queued()
+    assert (taken, server._listeners) == ([], [])
+    server.children.running = 1
+    with pytest.raises(Exit) as end:
+        server._end_when_drained()
+    assert end.value.code == 0
+
+
+def test_client_that_has_gone_does_not_end_the_queue(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = answering(monkeypatch, errno.ECONNABORTED, 0, errno.EAGAIN)
+    server._drain(0)
+    server._take_queued()
+    assert given == [errno.ECONNABORTED, 0, errno.EAGAIN]
+
+
+def test_queue_waits_for_descriptors_while_connections_end(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = answering(monkeypatch, errno.EMFILE, 0, errno.ENFILE, errno.ENFILE)
+    server.children.running = 1
+    server._drain(0)
+    server._take_queued()
+    server._end_when_drained()
+    assert server._patience() == 0
+    server._take_queued()
+    assert given == [errno.EMFILE, 0, errno.ENFILE]
+    assert len(server._listeners) == 1
+    # Nothing is left that could end.
+    server.children.running = 0
+    server._take_queued()
+    assert not server._listeners
+    with pytest.raises(Exit):
+        server._end_when_drained()
+
+
+def test_line_about_a_drain_comes_when_the_port_is_free(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = server._listeners[0].getsockname()
+    lines: list[bytes] = []
+
+    def event(log: Log, line: bytes) -> None:
+        other = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM, 0)
+        try:
+            other.bind(name)
+        finally:
+            other.close()
+        lines.append(line)
+
+    monkeypatch.setattr(Log, "event", event)
+    server._drain(0)
+    server._take_queued()
+    assert lines == [b"drain 0"]
+
+
+def test_two_descriptors_of_one_open_file_are_drained_and_given_back(
+    server: Server,
+) -> None:
+    """The first must not block the second."""
+    first = server._listeners[0]
+    kept, second = posix.dup(first.fileno()), posix.dup(first.fileno())
+    server._listeners.append(_socket.socket(fileno=second))
+    posix.set_blocking(kept, True)
+    try:
+        server._borrow()
+        assert not posix.get_blocking(kept)
+        server._drain(0)
+        server._take_queued()
+        assert posix.get_blocking(kept)
+        assert not server._listeners
+    finally:
+        posix.close(kept)
