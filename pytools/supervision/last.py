@@ -9,10 +9,13 @@ Format       lines, each a TAI64N label, a word, and what belongs to it; a line 
                  @LABEL finish       ./finish runs
 
              ``tai64nlocal <supervise/last`` makes it readable. See service-directory(5).
-Whose        the file speaks of the process that supervise/status speaks of when one of
-             its labels is the stamp there. It is written first, so one that is newer
-             than the status has a status to come; one that is older is another
-             supervise's, which writes no such file.
+Order        that of the events, so ``exit`` stands before ``start`` while the process
+             runs and after it when it has ended. Their labels would not tell: clocks
+             are put back.
+Whose        the later of the two has the stamp of supervise/status. This file is
+             written first, so when the status has the stamp of the other one, or an
+             older one, there is a status to come. A file that is older than the status
+             is another supervise's, which writes none.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ class Last:
     """One record. Stamps are 12 bytes of TAI64N, or empty for what did not happen."""
 
     __slots__ = (
-        *("ended", "finishing", "how", "number", "ready", "started", "starts", "tells"),
+        *("ended", "finishing", "how", "number", "over", "ready", "started"),
+        *("starts", "tells"),
     )
 
     def __init__(self) -> None:
@@ -34,6 +38,8 @@ class Last:
         self.ended = b""
         self.how, self.number = b"exit", 0
         """``exit`` and the code, or ``signal`` and its number."""
+        self.over = False
+        """The process that was started has ended."""
         self.tells = False
         """The process is to say when it is ready."""
         self.ready = b""
@@ -42,11 +48,12 @@ class Last:
     def note_start(self, stamp: bytes, tells: bool) -> None:
         """A process was started."""
         self.starts += 1
+        self.over = False
         self.started, self.tells, self.ready = stamp, tells, b""
 
     def note_end(self, stamp: bytes, wait_status: int) -> None:
         """It has ended."""
-        self.ended = stamp
+        self.ended, self.over = stamp, True
         self.how, self.number = b"exit", wait_status >> 8 & 255
         if wait_status & 127:
             self.how, self.number = b"signal", wait_status & 127
@@ -64,6 +71,8 @@ class Last:
             _line(self.started, b"start %d" % self.starts),
             _line(self.ended, b"%b %d" % (self.how, self.number)),
         ]
+        if not self.over:
+            lines.reverse()
         if self.tells:
             word = b"ready" if self.ready else b"unready"
             lines.append(_line(self.ready or self.started, word))
@@ -71,13 +80,20 @@ class Last:
             lines.append(_line(self.ended, b"finish"))
         return b"".join(lines)
 
+    @property
+    def stamp(self) -> bytes:
+        """The stamp of the status that this belongs to; empty if nothing was told."""
+        return self.ended if self.over else self.started
+
     def speaks_of(self, stamp: bytes) -> bool:
         """True if this belongs to the status with that stamp."""
-        return bool(stamp) and stamp in (self.started, self.ended)
+        return bool(stamp) and stamp == self.stamp
 
     def is_newer(self, stamp: bytes) -> bool:
         """True if the status with that stamp is about to be replaced."""
-        return max(self.started, self.ended) > stamp
+        if self.speaks_of(stamp):
+            return False
+        return stamp in (self.started, self.ended) or self.stamp > stamp
 
 
 def parse(text: bytes) -> Last:
@@ -90,9 +106,10 @@ def parse(text: bytes) -> Last:
         if not stamp or (number and not number.isdigit()):
             continue
         if word == b"start" and number:
-            last.started, last.starts = stamp, int(number)
+            last.started, last.starts, last.over = stamp, int(number), False
         elif word in (b"exit", b"signal") and number:
             last.ended, last.how, last.number = stamp, word, int(number)
+            last.over = True
         elif word in (b"ready", b"unready"):
             last.tells = True
             last.ready = stamp if word == b"ready" else b""

@@ -138,11 +138,12 @@ AFTER_EXIT: dict[bytes, Rule] = {
     WANT_ONCE: (DOWN, None, (RECORD, ANNOUNCE)),
 }
 # COMPAT: the original forgets the service when fork fails (it sleeps 60 seconds and
-# then waits for a command); this one tries again.
+# then waits for a command); this one tries again. RECORD, for ./finish may have ended
+# just before, and it is the start, had it succeeded, that would have noted so.
 AFTER_FAILURE: dict[bytes, Rule] = {
-    WANT_UP: (BACKOFF, None, (BACK_OFF,)),
-    WANT_DOWN: (DOWN, None, ()),
-    WANT_ONCE: (BACKOFF, None, (BACK_OFF,)),
+    WANT_UP: (BACKOFF, None, (RECORD, BACK_OFF)),
+    WANT_DOWN: (DOWN, None, (RECORD,)),
+    WANT_ONCE: (BACKOFF, None, (RECORD, BACK_OFF)),
 }
 AFTER_FINISH: dict[bytes, Rule] = {
     WANT_UP: (UP, None, (START,)),
@@ -160,8 +161,8 @@ BY_WANT: dict[tuple[Phase, Event], dict[bytes, Rule]] = {
 LEAVING: dict[tuple[Phase, Event], Rule] = {
     (UP, EXITED): (ENDED, None, (RECORD, ANNOUNCE)),
     (PAUSED, EXITED): (ENDED, None, (RECORD, ANNOUNCE)),
-    (UP, START_FAILED): (ENDED, None, ()),
-    (PAUSED, START_FAILED): (ENDED, None, ()),
+    (UP, START_FAILED): (ENDED, None, (RECORD,)),
+    (PAUSED, START_FAILED): (ENDED, None, (RECORD,)),
     (FINISHING, FINISHED): (ENDED, None, (RECORD,)),
     (ONCE_MORE, FINISHED): (ENDED, None, (RECORD,)),
 }

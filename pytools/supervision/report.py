@@ -1,14 +1,27 @@
-"""What is known about a service from its files, for those who show it or wait for it."""
+"""What is known about a service from its files, for those who show it or wait for it.
+
+Two files    supervise replaces ``last``, then ``status``; either may be replaced between
+             two looks. So status is read before and after last, and counts if it did
+             not change: then the two are what there was at one moment.
+Between      at that moment last may tell of an event that status does not tell of yet.
+             After an end, the status to come is known: no process, and wanted as
+             before. After a start its pid is not, so there is another look, a little
+             later; in the end the status counts alone, as one that is changing.
+"""
 
 from __future__ import annotations
 
 import errno
 import posix
+import time
 
 from pytools.base.exits import reason
 from pytools.supervision import last, status
 
 FLAGS = posix.O_NONBLOCK | posix.O_CLOEXEC
+LOOKS = 10
+PAUSE_SECONDS = 0.005
+"""Between two looks."""
 WANTS = {b"u": b"up", b"d": b"down"}
 
 
@@ -98,24 +111,39 @@ def _is_supervised(directory: bytes) -> bool:
 
 
 def _read_both(report: Report, directory: bytes) -> None:
-    # They are two files: one may be replaced between the two looks.
-    for _ in range(10):
-        try:
-            report.record = _read(directory + b"/supervise/status", status.SIZE)
-        except FileNotFoundError:
-            if report.supervised:
-                raise
-            return
-        try:
-            found = last.parse(_read(directory + b"/supervise/last", last.SIZE))
-        except FileNotFoundError:
-            return
-        if found.speaks_of(report.stamp):
-            report.last, report.changing = found, False
-            return
-        report.changing = found.is_newer(report.stamp)
-        if not report.changing:
-            return
+    name = directory + b"/supervise/status"
+    try:
+        report.record = _read(name, status.SIZE)
+        for look in range(LOOKS):
+            if look:
+                time.sleep(PAUSE_SECONDS)
+            before, found = report.record, _read_last(directory)
+            report.record = _read(name, status.SIZE)
+            report.changing = report.record != before or found.is_newer(before[:12])
+            if report.record == before and _settle(report, found):
+                return
+    except FileNotFoundError:
+        if report.supervised:
+            raise
+
+
+def _settle(report: Report, found: last.Last) -> bool:
+    """Take what belongs together; False if only a status to come would tell it."""
+    if found.over and report.stamp == found.started:
+        # It has ended, and only last says so yet.
+        want = report.record[17:18]
+        report.record = status.pack(found.ended, pid=0, paused=False, want=want)
+        report.changing = False
+    if found.speaks_of(report.stamp):
+        report.last = found
+    return not report.changing
+
+
+def _read_last(directory: bytes) -> last.Last:
+    try:
+        return last.parse(_read(directory + b"/supervise/last", last.SIZE))
+    except FileNotFoundError:
+        return last.Last()
 
 
 def _read(path: bytes, size: int) -> bytes:

@@ -81,7 +81,7 @@ def test_last_counts_the_starts_and_tells_how_the_process_ended(
         until(lambda: lives(service) == ["start 1"])
         assert ask(tools, service)["exit"] is None
         (service / "gate").touch()
-        until(lambda: lives(service) == ["start 2", "exit 3"])
+        until(lambda: lives(service) == ["exit 3", "start 2"])
         until(lambda: is_up(service))
         seen = ask(tools, service)
         assert (seen["starts"], seen["exit"]["code"]) == (2, 3)
@@ -142,7 +142,7 @@ def test_finish_runs_while_the_service_is_down_and_puts_the_start_off(
         assert is_down(service)
         (service / "gate").touch()
         until(lambda: is_up(service))
-        assert lives(service) == ["start 2", "signal 15"]
+        assert lives(service) == ["signal 15", "start 2"]
         until(lambda: text_of(service / "starts") == "\n\n")
 
 
@@ -183,7 +183,7 @@ def test_finish_that_takes_too_long_is_killed(tmp_path: Path, program: str) -> N
     with supervised(service, program, name="s"):
         until(lambda: is_up(service))
         send(service, b"t")
-        until(lambda: lives(service) == ["start 2", "signal 15"])
+        until(lambda: lives(service) == ["signal 15", "start 2"])
     text = "supervise: warning: s/finish takes too long, so it is killed\n"
     # The service was ended once more, by the end of the test.
     assert services.errors_of(service).read_text() in (text, 2 * text)
@@ -201,7 +201,7 @@ def test_finish_that_is_none_changes_nothing(
         (service / "finish").write_text("#!/nonexistent/interpreter\n")
         (service / "finish").chmod(0o644 if kind == "not executable" else 0o755)
     with supervised(service, program, name="s"):
-        until(lambda: lives(service) == ["start 2", "exit 0"])
+        until(lambda: lives(service) == ["exit 0", "start 2"])
     errors = services.errors_of(service).read_text()
     line = "supervise: fatal: unable to start s/finish: file does not exist\n"
     assert errors.count(line) == errors.count("\n")

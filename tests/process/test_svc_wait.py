@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support import launchers, services
-from tests.support.services import is_down, is_up, make_service, supervised
+from tests.support.services import is_down, is_up, lives, make_service, supervised
 from tests.support.until import until
 
 SLEEPER = "exec sleep 1000"
@@ -156,6 +159,121 @@ def test_wait_for_an_original_supervise_up_is_ready(
         assert svc(tools, "-wU", "s") == (0, b"")
         assert svc(tools, "-t", "-wR", "s") == (0, b"")
         assert svc(tools, "-d", "-wD", "s") == (0, b"")
+
+
+def hold_status(supervise: Path) -> None:
+    """While there is hold-up or hold-down, no status that says so is written."""
+    launchers.begin_with(
+        supervise,
+        "import os, time",
+        "from pytools.supervision.service import ServiceFiles",
+        "write = ServiceFiles.write_status",
+        "def hold(self, record):",
+        "    name = 'hold-up' if any(record[12:16]) else 'hold-down'",
+        "    while os.path.exists(name): time.sleep(0.01)",
+        "    write(self, record)",
+        "ServiceFiles.write_status = hold",
+    )
+
+
+@contextmanager
+def held(service: Path, name: str) -> Iterator[None]:
+    """With that file in the service's directory."""
+    (service / name).touch()
+    try:
+        yield
+    finally:
+        (service / name).unlink()
+
+
+def report_of(tools: Path, service: Path) -> dict[str, Any]:
+    """What svstat --json says."""
+    done = subprocess.run(
+        [tools / "svstat", "--json", service], capture_output=True, timeout=20
+    )
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def reached(tools: Path) -> str:
+    """What svc -w finds true at one look."""
+    return "".join(w for w in "uUrRdD" if not svc(tools, f"-w{w}", "-T0", "s")[0])
+
+
+def test_wait_never_takes_one_that_dies_unready_for_ready(
+    tmp_path: Path, tools: Path
+) -> None:
+    run = "while test ! -e gate; do sleep 0.02; done; exit 1"
+    service = make_service(tmp_path / "s", run)
+    (service / "notification-fd").write_text("3")
+    hold_status(tools / "supervise")
+    with supervised(service, str(tools / "supervise")):
+        until(lambda: is_up(service))
+        processes = [waiting(tools, f"-w{wish}", "-T60", "s") for wish in "UR"]
+        kept = f"{service}/supervise"
+        until(lambda: all(kept in open_files(each.pid) for each in processes))
+        with held(service, "hold-down"):
+            (service / "gate").touch()
+            until(lambda: lives(service) == ["start 1", "exit 1"])
+            assert services.read_status(service).pid != 0
+            assert reached(tools) == "dD"
+            seen = report_of(tools, service)
+            assert (seen["up"], seen["pid"], seen["ready"]) == (False, None, None)
+            assert (seen["want"], seen["starts"], seen["exit"]["code"]) == ("up", 1, 1)
+            assert seen["since"] == seen["exit"]["at"]
+        until(lambda: not {"start 1", "start 2"} & {*lives(service)})
+        assert [each.poll() for each in processes] == [None, None]
+        # Ready at last.
+        (service / "run").write_text("#!/bin/sh\necho >&3; exec sleep 1000\n")
+        assert [each.wait(20) for each in processes] == [0, 0]
+
+
+def test_wait_never_takes_one_that_was_started_for_down(
+    tmp_path: Path, tools: Path
+) -> None:
+    service = make_service(tmp_path / "s", SLEEPER, down=True)
+    hold_status(tools / "supervise")
+    with supervised(service, str(tools / "supervise")):
+        with held(service, "hold-up"):
+            services.send(service, b"u")
+            until(lambda: lives(service) == ["start 1"])
+            assert reached(tools) == ""
+            seen = report_of(tools, service)
+            assert (seen["up"], seen["starts"], seen["want"]) == (False, None, "up")
+        assert svc(tools, "-wU", "s") == (0, b"")
+        assert report_of(tools, service)["starts"] == 1
+
+
+def test_wait_down_and_finished_after_a_failed_fork(
+    tmp_path: Path, tools: Path
+) -> None:
+    service = make_service(tmp_path / "s", SLEEPER)
+    (service / "finish").write_text("#!/bin/sh\n")
+    (service / "finish").chmod(0o755)
+    launchers.begin_with(
+        tools / "supervise",
+        "import os",
+        "from pytools.process import child",
+        "fork = child.fork",
+        "def refuse(body):",
+        "    if os.path.exists('full'): raise BlockingIOError(11, '')",
+        "    return fork(body)",
+        "child.fork = refuse",
+    )
+    with supervised(service, str(tools / "supervise"), name="s"):
+        until(lambda: is_up(service))
+        (service / "full").touch()
+        assert svc(tools, "-t", "-wD", "s") == (0, b"")
+        until(lambda: services.errors_of(service).read_text().count("\n") == 2)
+        assert services.read_status(service).want == b"u"
+        assert reached(tools) == "dD"
+        assert svc(tools, "-d", "-wD", "s") == (0, b"")
+        assert lives(service) == ["start 1", "signal 15"]
+        assert report_of(tools, service)["finishing"] is False
+    finish, start = services.errors_of(service).read_text().splitlines()
+    text = "supervise: warning: unable to fork for s"
+    assert finish.startswith(f"{text}/finish: ")
+    assert start.startswith(f"{text}, trying again in 60 seconds: ")
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_table_any_events_agrees_with_the_manual(
         if m.START in actions and fails:
             model.fail_start()
             state, actions = m.TABLE[state][m.START_FAILED]
-            assert actions == (m.BACK_OFF,)
+            assert actions == (m.RECORD, m.BACK_OFF)
         assert (state[0] in (m.UP, m.PAUSED)) == (model.process and not model.ended)
         assert (state[0] == m.PAUSED) == (model.paused and model.process)
         assert (state[0] == m.BACKOFF) == (model.waiting and not model.ended)
@@ -177,3 +177,20 @@ def test_machine_every_change_that_status_shows_is_announced(
         shown = (before[0] == m.PAUSED, before[1]) != (state[0] == m.PAUSED, state[1])
         # A start announces by itself.
         assert not shown or m.ANNOUNCE in actions or m.START in actions
+
+
+@given(wanted_up=st.booleans(), events=EVENTS)
+def test_machine_finish_is_on_record_as_long_as_it_runs_and_no_longer(
+    wanted_up: bool, events: list[tuple[bytes, bool]]
+) -> None:
+    state, _ = m.initial(wanted_up)
+    recorded = False
+    for event, fails in events:
+        state, actions = m.TABLE[state][event]
+        busy = state[0] in (m.FINISHING, m.ONCE_MORE)
+        if m.START in actions and fails:
+            state, actions = m.TABLE[state][m.START_FAILED]
+        # A start that succeeds records by itself.
+        if m.RECORD in actions or m.START in actions:
+            recorded = busy
+        assert recorded == busy

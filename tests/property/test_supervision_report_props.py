@@ -6,8 +6,10 @@ import json
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
+from unittest.mock import patch
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytools.base import tai
@@ -48,11 +50,109 @@ def test_last_any_history_is_read_as_it_was_written(
     found = last.parse(text)
     assert found.starts == starts + 1
     assert found.finish_arguments() == kept.finish_arguments()
-    for name in ("started", "ended", "tells", "ready", "finishing"):
+    for name in ("started", "ended", "over", "tells", "ready", "finishing"):
         assert getattr(found, name) == getattr(kept, name)
     assert found.speaks_of(started)
-    assert found.speaks_of(ended)
-    assert not found.is_newer(max(started, ended))
+    assert not found.is_newer(started)
+    assert found.speaks_of(ended) == (started == ended)
+    assert found.is_newer(ended) == (started != ended)
+
+
+WANTS = st.sampled_from([b"u", b"d", b"\0"])
+
+
+class Disk:
+    """supervise's two files as it replaces them, and what was true after each event."""
+
+    def __init__(self, place: str, before: bytes, want: bytes) -> None:
+        self.place = Path(place)
+        self.kept = last.Last()
+        self.truth = Truth(before, 0, want, None)
+        (self.place / "supervise").mkdir()
+        (self.place / "supervise/ok").touch()
+        self.write_status()
+
+    def write_last(self) -> None:
+        (self.place / "supervise/last").write_bytes(self.kept.pack())
+
+    def write_status(self) -> None:
+        stamp, pid, want, _ = self.truth
+        record = status.pack(stamp, pid, False, want)
+        (self.place / "supervise/status").write_bytes(record)
+
+    def start(self, stamp: bytes, tells: bool) -> None:
+        self.kept.note_start(stamp, tells)
+        self.truth = Truth(stamp, 4711, self.truth.want, False if tells else None)
+        self.write_last()
+
+    def end(self, stamp: bytes, finishing: bool) -> None:
+        self.kept.note_end(stamp, 9)
+        self.kept.finishing = finishing
+        self.truth = Truth(stamp, 0, self.truth.want, None)
+        self.write_last()
+
+    def look(self) -> tuple[report.Report, Truth]:
+        seen = report.look(bytes(self.place))
+        assert not seen.problem
+        return seen, Truth(seen.stamp, seen.pid, seen.record[17:18], seen.ready)
+
+
+class Truth(NamedTuple):
+    """Of a service at one time."""
+
+    stamp: bytes
+    pid: int
+    want: bytes
+    ready: bool | None
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(STAMPS, min_size=6, max_size=6, unique=True),
+    st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=2),
+    WANTS,
+)
+def test_look_between_any_two_writes_shows_what_is_or_was(
+    stamps: list[bytes], rounds: list[tuple[bool, bool]], want: bytes
+) -> None:
+    # The stamps are in no order: clocks are put back. Only what is there before the
+    # first start needs to be older than that.
+    before, *stamps = [min(stamps), *(s for s in stamps if s != min(stamps))]
+    with TemporaryDirectory() as place, patch.object(report, "PAUSE_SECONDS", 0):
+        disk = Disk(place, before, want)
+        for tells, finishing in rounds:
+            old = disk.truth
+            disk.start(stamps.pop(), tells)
+            seen, shown = disk.look()
+            # Its pid is not known yet.
+            assert seen.changing
+            assert seen.last is None
+            assert shown == old
+            assert not any(waiting.is_reached(w, seen, b"") for w in waiting.WISHES)
+            disk.write_status()
+            seen, shown = disk.look()
+            assert (shown, seen.changing) == (disk.truth, False)
+            for wish in (b"U", b"R"):
+                assert waiting.is_reached(wish, seen, old.stamp) == (not tells)
+            if tells:
+                disk.kept.ready = b"r" * 12
+                disk.write_last()
+                assert waiting.is_reached(b"U", disk.look()[0], b"")
+
+            disk.end(stamps.pop(), finishing)
+            for _ in range(2):
+                seen, shown = disk.look()
+                assert (shown, seen.changing) == (disk.truth, False)
+                assert seen.last is not None
+                assert seen.last.finishing == finishing
+                for wish in (b"u", b"U", b"r", b"R"):
+                    assert not waiting.is_reached(wish, seen, b"")
+                assert waiting.is_reached(b"d", seen, b"")
+                assert waiting.is_reached(b"D", seen, b"") == (not finishing)
+                disk.write_status()
+            disk.kept.finishing = False
+            disk.write_last()
+            assert waiting.is_reached(b"D", disk.look()[0], b"")
 
 
 @given(WAITS)

@@ -181,6 +181,11 @@ def test_exited_process_starts_again_only_if_wanted_up(want: bytes, phase: str) 
 
 def test_failed_start_backs_off_and_retry_starts() -> None:
     following, actions = m.TABLE[m.UP, m.WANT_ONCE, False][m.START_FAILED]
-    assert (following[0], actions) == (m.BACKOFF, (m.BACK_OFF,))
+    assert (following[0], actions) == (m.BACKOFF, (m.RECORD, m.BACK_OFF))
     assert m.TABLE[following][m.DUE] == ((m.UP, m.WANT_ONCE, False), (m.START,))
     assert m.TABLE[following][b"d"][0] == (m.DOWN, m.WANT_DOWN, False)
+
+
+@pytest.mark.parametrize("state", ALIVE, ids=str)
+def test_failed_start_takes_back_what_was_noted_of_finish(state: m.State) -> None:
+    assert m.TABLE[state][m.START_FAILED][1][0] == m.RECORD

@@ -17,7 +17,7 @@ from pytools.process import child
 from pytools.supervision import machine, supervisor
 from pytools.supervision.service import ServiceFiles
 from pytools.supervision.supervisor import Supervisor
-from tests.support.services import make_service, read_status, send
+from tests.support.services import lives, make_service, read_status, send
 from tests.support.until import until
 
 STRERR = Strerr(b"supervise")
@@ -155,6 +155,18 @@ def test_failed_fork_of_finish_warns_and_goes_on(
     text = "supervise: warning: unable to fork for s/finish: "
     assert capfd.readouterr().err.startswith(text)
     assert guard.due == 0
+
+
+def test_failed_fork_after_finish_leaves_no_finish_behind(
+    guard: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "fork", refuse)
+    guard.state = (machine.UP, machine.WANT_UP, False)
+    guard.last.note_start(b"s" * 12, tells=False)
+    guard.last.note_end(b"t" * 12, 9)
+    guard.handle(machine.TO_FINISH)
+    assert guard.state == (machine.BACKOFF, machine.WANT_UP, False)
+    assert lives(Path()) == ["start 1", "signal 9"]
 
 
 def test_failed_fork_leaves_no_pipe_of_the_notice(
