@@ -9,7 +9,9 @@ names.
 
 from __future__ import annotations
 
+import errno
 import os
+import shlex
 import stat
 
 from qmail.operator import hier
@@ -96,11 +98,15 @@ def _own(
     try:
         fd = os.open(name, flags, dir_fd=parent)
     except OSError as error:
+        if error.errno == errno.ELOOP and not entry.may_be_link:
+            what = f"unable to open {path}: a link, and no {entry.kind} itself"
+            raise SetupError(what + _remedy(path, entry)) from None
         raise SetupError(f"unable to open {path}: {error.strerror}") from None
     try:
         now = os.fstat(fd)
         if not KINDS[entry.kind](now.st_mode):
-            raise SetupError(f"{path} exists and is no {entry.kind}")
+            what = f"{path} exists and is no {entry.kind}"
+            raise SetupError(what + _remedy(path, entry))
         if entry.kind == hier.FILE and now.st_nlink != 1:
             raise SetupError(f"{path} has a second name")
         if (now.st_uid, now.st_gid) != (uid, gid):
@@ -112,3 +118,16 @@ def _own(
         raise SetupError(f"{what}: {error.strerror}") from None
     finally:
         os.close(fd)
+
+
+def _remedy(path: str, entry: hier.Entry) -> str:
+    # Below queue/ it may hold mail, or be planted: there nothing is sure.
+    return "" if entry.path.startswith("queue/") else moving_away(path)
+
+
+def moving_away(path: str) -> str:
+    """The line that says how to move what is in the way, over nothing that is there."""
+    aside = f"{path}.wrong"
+    while os.path.lexists(aside):
+        aside += ".wrong"
+    return f"\n...try: mv -T {shlex.quote(path)} {shlex.quote(aside)}"

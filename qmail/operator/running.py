@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from qmail.operator import hier
-from qmail.operator.places import Places
+from qmail.operator.places import Places, SetupError
 from qmail.operator.processes import pids
 
 NEEDS_BYTES = 32 << 20
@@ -118,12 +118,23 @@ def service_of(places: Places, process: Process) -> str | None:
     return None
 
 
+def is_told(proc: str = "/proc") -> bool:
+    """True if /proc is mounted, so that processes can be looked for at all."""
+    return os.path.exists(f"{proc}/self")
+
+
 def writers(home: str) -> Iterator[str]:
     """The names of a qmail-send and a qmail-queued of this home that run.
 
     Both work in the home or its queue, which may have been renamed, or be a link. The
     directory is looked up by its inode, so neither that nor a container's counts.
+    SetupError where /proc is not mounted: that nobody is seen means nothing then.
     """
+    if not is_told():
+        raise SetupError(
+            "/proc is not mounted, so it cannot be seen whether qmail-send runs\n"
+            "...try: mount -t proc proc /proc"
+        )
     roots = _roots(home)
     for one in every():
         name = os.path.basename(one.words[0]) if one.words else ""

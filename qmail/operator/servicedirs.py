@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -47,6 +48,15 @@ LEAST_MEMORY = 1_000_000
 """Bytes for a session beyond its interpreter: 512 KiB are its own, and with less than
 as much again it would keep next to nothing of what its client says."""
 OF_TRIALS = frozenset({"trial-sink"})
+OF_MULTILOG = frozenset(
+    {"current", "lock", "newstate", "previous", "processed", "state"}
+)
+"""Files in a log directory: another log's, in the place of one, would end multilog."""
+SERVICE_PATH = (
+    "/command:/usr/local/bin:/usr/local/sbin:/bin:/sbin:/usr/bin:/usr/sbin"
+    ":/usr/X11R6/bin"
+)
+"""Where the shell and qmail-popup look for a program: svscanboot sets it."""
 END_SECONDS = 10
 """How long ``remove`` waits for a service before it goes on to its log."""
 
@@ -190,10 +200,32 @@ def scripts(
     return made
 
 
-def missing_programs(script: str) -> list[str]:
-    """The programs that a run script names by path and that are not there."""
-    words = {found[1] for found in PROGRAM.finditer(script)}
-    return sorted(word for word in words if not os.access(word, os.X_OK))
+def missing_programs(directory: str, script: str) -> list[str]:
+    """The programs that a run script in ``directory`` names and that are not there."""
+    # One that was an answer may have any name.
+    chosen = shlex.split(dict(asked(script)).get("CHECKPASSWORD", ""))[:1]
+    words = {found[1] for found in PROGRAM.finditer(script)} - {*chosen}
+    missing = {word for word in words if not os.access(word, os.X_OK)}
+    for word in chosen:
+        path = os.path.normpath(os.path.join(directory, word)) if "/" in word else word
+        if shutil.which(path, path=SERVICE_PATH) is None:
+            missing.add(path)
+    return sorted(missing)
+
+
+def check_log_directory(places: Places, name: str, log: str) -> None:
+    """ServiceError if the service ``name`` cannot have that log directory alone."""
+    remedy = "\n...try: --as another name"
+    if os.path.basename(log) in OF_MULTILOG:
+        raise ServiceError(f"{log} is a file of multilog's, in a log directory{remedy}")
+    if os.path.lexists(log) and not os.path.isdir(log):
+        raise ServiceError(f"{log} exists and is no directory{remedy}")
+    for script in sorted(Path(places.home, "supervise").glob("*/log/run")):
+        if script.parent.parent.name == name or not script.is_file():
+            continue
+        words = script.read_text(errors="surrogateescape").split()
+        if log in (word.rstrip("/") for word in words):
+            raise ServiceError(f"{script} writes its log into {log}{remedy}")
 
 
 def missing_rules(directory: str, script: str) -> str | None:
@@ -231,10 +263,12 @@ def add(
     if places.is_trial:
         raise ServiceError("this is a trial instance, whose services are fixed")
     made = scripts(places, template, name, answers)
-    missing = missing_programs(made["run"])
+    directory = f"{places.home}/supervise/{name}"
+    missing = missing_programs(directory, made["run"])
     if missing:
         raise ServiceError(f"its programs are missing: {', '.join(missing)}")
-    directory = f"{places.home}/supervise/{name}"
+    if not os.path.lexists(f"{directory}/log/run"):
+        check_log_directory(places, name, made["log/run"].split()[-1])
     if to_link:
         run = Path(directory, "run")
         text = run.read_text(errors="surrogateescape") if run.exists() else made["run"]
@@ -272,6 +306,8 @@ def link(places: Places, name: str) -> str:
 def remove(places: Places, name: str) -> None:
     """Take a service out of the scan directory and end it. ServiceError, OSError."""
     path = f"{places.service}/{name}"
+    if not os.path.lexists(path):
+        raise ServiceError(f"{path} does not exist")
     if not os.path.islink(path):
         raise ServiceError(f"{path} is no link; only links are removed")
     # What begins with a dot is no service to svscan, but still leads svc there.

@@ -46,14 +46,25 @@ def main(argv: list[str]) -> int:
         print(f"setup: fatal: {error}", file=sys.stderr)
         return 111
     except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        what = error.strerror or str(error)
-        print(f"setup: fatal: unable to install{where}: {what}", file=sys.stderr)
+        print(f"setup: fatal: {hindrance(error)}", file=sys.stderr)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             disks = f"{places.home} {places.prefix}/usr/local /tmp"
             print(f"...try: df {disks}", file=sys.stderr)
         return 111
     return 0
+
+
+def hindrance(error: OSError) -> str:
+    """What hindered it, and how to move away what is in the place of something else."""
+    # Of a rename the second name is what was to be replaced.
+    path = os.fsdecode(error.filename2 or error.filename or "")
+    is_real = bool(path) and not os.path.islink(path)
+    if error.errno == errno.EISDIR and is_real and os.path.isdir(path):
+        return f"{path} exists and is a directory{ownership.moving_away(path)}"
+    if error.errno == errno.EEXIST and is_real and os.path.isfile(path):
+        return f"{path} exists and is no directory{ownership.moving_away(path)}"
+    where = f" {path}" if path else ""
+    return f"unable to install{where}: {error.strerror or error}"
 
 
 def install(places: Places, owners: Owners, wheels: str | None = None) -> str:

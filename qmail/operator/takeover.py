@@ -114,16 +114,24 @@ def is_split_otherwise(places: Places) -> bool:
     That is where it was made with another conf-split: a larger one has directories that
     ours has not, a smaller one has messages in others of those that both have. Cheap, for
     it reads no more than LOOK names of a directory, and stops at the first such message.
+    A second file of a message that is in its place, too, is none: a repair leaves it.
     """
     mess = f"{places.home}/queue/mess"
     parts = [name for name in _names(mess) if name.isdecimal()]
-    if any(int(name) >= hier.SPLIT for name in parts):
-        return True
-    return any(
-        name.isdecimal() and int(name) % hier.SPLIT != int(part)
-        for part in parts
-        for name in islice(_names(f"{mess}/{part}"), LOOK)
-    )
+    return any(_is_of_another(mess, part) for part in parts)
+
+
+def _is_of_another(mess: str, part: str) -> bool:
+    """True for a directory that ours has not, or with a message that is seen nowhere."""
+    has_seconds = False
+    for name in islice(_names(f"{mess}/{part}"), LOOK):
+        if not name.isdecimal() or int(name) % hier.SPLIT == int(part):
+            continue
+        if not os.path.lexists(f"{mess}/{int(name) % hier.SPLIT}/{name}"):
+            return True
+        has_seconds = True
+    # A repair removes it, but not with a second file in it.
+    return int(part) >= hier.SPLIT and not has_seconds
 
 
 def _names(directory: str) -> Iterator[str]:

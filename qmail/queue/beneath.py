@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import posix
+import sys
 
 from pytools.base.durable import parent
 
@@ -86,10 +87,13 @@ class Beneath:
     def listdir(self, path: bytes, /) -> list[bytes]:
         fd = self.open(path, posix.O_RDONLY | posix.O_DIRECTORY)
         try:
-            # By this name the answer is bytes.
-            return posix.listdir(b"/proc/self/fd/%d" % fd)
+            # Not by its name in /proc, which need not be mounted.
+            names = posix.listdir(fd)
         finally:
             posix.close(fd)
+        # What os.fsencode does.
+        coding = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+        return [name.encode(*coding) for name in names]
 
     def own(
         self,

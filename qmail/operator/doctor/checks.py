@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from qmail.operator import running
 from qmail.operator.doctor import (
     accounts,
     answering,
@@ -31,12 +32,14 @@ LIMIT_SECONDS = 30.0
 @dataclass(frozen=True)
 class Check:
     """``of_guide``: inst_check makes it, too. ``last_resort``: only if nothing is found,
-    for what it finds is what other findings lead to."""
+    for what it finds is what other findings lead to. ``needs_proc``: without /proc it
+    would miss processes that are there, and is not made."""
 
     name: str
     function: Callable[[Machine], Iterator[Finding]]
     of_guide: bool = False
     needs_root: bool = False
+    needs_proc: bool = False
     last_resort: bool = False
 
 
@@ -52,19 +55,32 @@ CHECKS = (
     Check("logs", tree.check_logs, of_guide=True),
     Check("disk", disk.check_disk, needs_root=True),
     Check("clock", disk.check_clock),
-    Check("services", services.check_services, of_guide=True, needs_root=True),
+    Check("proc", services.check_proc, of_guide=True),
+    Check(
+        "services",
+        services.check_services,
+        of_guide=True,
+        needs_root=True,
+        needs_proc=True,
+    ),
     Check("reread", control.check_reread, needs_root=True),
     Check("rules", rules.check_rules, of_guide=True),
     Check("aliases", people.check_aliases, of_guide=True),
     Check("users", people.check_users, needs_root=True),
-    Check("port", network.check_port, of_guide=True, needs_root=True),
-    Check("ipv6", network.check_ip6),
+    Check("port", network.check_port, of_guide=True, needs_root=True, needs_proc=True),
+    Check("ipv6", network.check_ip6, needs_proc=True),
     Check("dns", dns.check_dns),
     Check("sendmail", programs.check_sendmail),
     Check("path", programs.check_path),
     Check("softlimit", programs.check_softlimit),
-    Check("running", programs.check_running, needs_root=True),
-    Check("answer", answering.check_answer, needs_root=True, last_resort=True),
+    Check("running", programs.check_running, needs_root=True, needs_proc=True),
+    Check(
+        "answer",
+        answering.check_answer,
+        needs_root=True,
+        needs_proc=True,
+        last_resort=True,
+    ),
 )
 
 
@@ -87,6 +103,9 @@ def examine(
     for check in checks:
         if check.needs_root and not machine.is_root:
             report.for_root.append(check.name)
+            continue
+        if check.needs_proc and not running.is_told(machine.proc):
+            # A finding of its own.
             continue
         if check.last_resort and report.findings:
             continue

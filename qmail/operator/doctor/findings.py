@@ -55,6 +55,7 @@ CODES = {
     "log-owner": "multilog runs as qmaill and cannot write there.",
     "log-link": "A command that follows it may change what is somebody else's; look "
     "where it leads, and who made it.",
+    "proc-missing": "Without it no process is seen: that of a service, or another's.",
     "service-directory-missing": "svscan starts what is linked in it.",
     "svscan-missing": "Nobody starts the services, and nobody starts them again.",
     "service-missing": "svscan does not know this service.",

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytools.base.tai import unpack
-from qmail.operator import overview
+from qmail.operator import overview, running
 from qmail.operator.doctor.findings import Finding
 from qmail.operator.doctor.machine import Machine, quote, read, text
 from qmail.operator.doctor.tree import GUIDE_SERVICES, service_names
@@ -84,6 +84,16 @@ def svscan_pid(machine: Machine) -> int:
         except (OSError, ValueError):
             continue
     return 0
+
+
+def check_proc(machine: Machine) -> Iterator[Finding]:
+    """/proc, without which svscan would seem not to run, and would be started twice."""
+    if not running.is_told(machine.proc):
+        yield Finding(
+            "proc-missing",
+            f"{machine.proc} is not mounted, so no process was looked for",
+            f"mount -t proc proc {quote(machine.proc)}",
+        )
 
 
 def check_services(machine: Machine) -> Iterator[Finding]:

@@ -288,3 +288,27 @@ def test_what_others_change_meanwhile_is_not_called_mended(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("pyqmail: fatal: qmail-send is running\n")
+
+
+def test_repair_refuses_where_it_cannot_be_seen_who_is_at_work(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without /proc nobody is seen, be he there or not."""
+    monkeypatch.setattr(running, "is_told", lambda: False)
+    stray = home / "queue/todo/x"
+    stray.touch()
+    assert check(home, "--repair") == 111
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == (
+        "pyqmail: fatal: /proc is not mounted, so it cannot be seen whether qmail-send "
+        "runs\n...try: mount -t proc proc /proc\n"
+    )
+    assert stray.exists()
+    assert check(home) == 1
+
+
+def test_proc_is_told_by_what_it_says_of_this_process(tmp_path: Path) -> None:
+    assert running.is_told()
+    assert not running.is_told(str(tmp_path))
+    assert not running.is_told(str(tmp_path / "missing"))

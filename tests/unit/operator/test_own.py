@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from qmail.operator import hier, ownership
 from qmail.operator.instcheck import of_entry
 from qmail.operator.places import Owners, SetupError
-from qmail.operator.setup import make_log_directory
+from qmail.operator.setup import hindrance, make_log_directory
 from qmail.operator.writing import write_by_rename
 
 OWNERS = Owners(trial=True, numbers=(os.getuid(), os.getgid()))
@@ -126,6 +127,68 @@ def test_own_of_another_kind_of_file_is_refused(secret: Path) -> None:
     with pytest.raises(SetupError, match="no FIFO"):
         ownership.make(str(secret.parent), entry, OWNERS)
     check_untouched(secret)
+
+
+@pytest.mark.parametrize(
+    ("path", "plant", "said"),
+    [
+        ("boot", "file", "{} exists and is no directory"),
+        ("man/man8", "link", "unable to open {}: a link, and no directory itself"),
+        ("queue/mess", "link", "unable to open {}: a link, and no directory itself"),
+        ("queue/mess", "file", "{} exists and is no directory"),
+    ],
+)
+def test_what_is_in_the_way_is_named_and_moved_only_where_that_is_sure(
+    tmp_path: Path, path: str, plant: str, said: str
+) -> None:
+    home = tmp_path / "a home"
+    planted = home / path
+    planted.parent.mkdir(parents=True)
+    planted.touch() if plant == "file" else planted.symlink_to(tmp_path)
+    # A thing that was moved away before stays, too.
+    Path(f"{planted}.wrong").touch()
+    entry = hier.Entry(path, hier.DIRECTORY, "root", "qmail", 0o755)
+    with pytest.raises(SetupError) as caught:
+        ownership.make(str(home), entry, OWNERS)
+    what, _, remedy = str(caught.value).partition("\n...try: ")
+    assert what == said.format(planted)
+    if path.startswith("queue/"):
+        assert not remedy
+        return
+    subprocess.run(remedy, shell=True, check=True)
+    ownership.make(str(home), entry, OWNERS)
+    assert planted.is_dir()
+    assert not planted.is_symlink()
+    assert os.path.lexists(f"{planted}.wrong.wrong")
+
+
+def test_directory_in_the_place_of_a_program_is_named(tmp_path: Path) -> None:
+    for name in ("svc", "svok.new"):
+        (tmp_path / name / "mine").mkdir(parents=True)
+        program = str(tmp_path / name.removesuffix(".new"))
+        with pytest.raises(IsADirectoryError) as caught:
+            write_by_rename(program, b"new", 0o755, os.getuid(), os.getgid())
+        what, _, remedy = hindrance(caught.value).partition("\n...try: ")
+        assert what == f"{tmp_path}/{name} exists and is a directory"
+        subprocess.run(remedy, shell=True, check=True)
+        write_by_rename(program, b"new", 0o755, os.getuid(), os.getgid())
+        assert (tmp_path / f"{name}.wrong/mine").is_dir()
+    (tmp_path / "command").touch()
+    with pytest.raises(FileExistsError) as exists:
+        os.makedirs(tmp_path / "command", exist_ok=True)
+    place = f"{tmp_path}/command"
+    said = f"{place} exists and is no directory\n...try: mv -T {place} {place}.wrong"
+    assert hindrance(exists.value) == said
+
+
+def test_other_trouble_moves_nothing(tmp_path: Path) -> None:
+    assert hindrance(OSError("odd")) == "unable to install: odd"
+    # What a dangling link leads to may come back.
+    (tmp_path / "command").symlink_to("nosuch")
+    with pytest.raises(FileExistsError) as caught:
+        os.makedirs(tmp_path / "command", exist_ok=True)
+    said = f"unable to install {tmp_path}/command: File exists"
+    assert hindrance(caught.value) == said
 
 
 def test_program_is_replaced_whole_and_not_through_a_link(secret: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import click
 import pytest
 
+from pytools.commands import svscanboot
 from qmail.operator import cli, cli_services, servicedirs
 from qmail.operator.places import Owners, Places
 from qmail.operator.servicedirs import ServiceError
@@ -22,7 +24,7 @@ ASKING = ["pop3d", "qmqpd", "qmtpd", "submission"]
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
     """An installation in which everything belongs to whoever runs the test."""
     monkeypatch.setattr(Owners, "of", lambda places: Owners(trial=True))
-    monkeypatch.setattr(servicedirs, "missing_programs", lambda script: [])
+    monkeypatch.setattr(servicedirs, "missing_programs", lambda *words: [])
     (tmp_path / "service").mkdir()
     return Places(f"{tmp_path}/var/qmail", str(tmp_path))
 
@@ -203,11 +205,90 @@ def test_missing_programs_are_named(tmp_path: Path) -> None:
     there.touch(0o755)
     script = f"X={tmp_path}/bin/gone\nY=/bin/nosuch\nexec {there} 1 "
     script += f"{tmp_path}/bin/who@ \\\n/var/log/x"
-    assert servicedirs.missing_programs(script) == [
+    assert servicedirs.missing_programs("/", script) == [
         "/bin/nosuch",
         f"{tmp_path}/bin/gone",
         f"{tmp_path}/bin/who@",
     ]
+
+
+def test_services_look_for_programs_where_svscanboot_says() -> None:
+    assert servicedirs.SERVICE_PATH.encode() == svscanboot.PATH
+
+
+@pytest.mark.parametrize(
+    ("answer", "missing"),
+    [
+        ("there", None),
+        ("nosuch", "nosuch"),
+        ("plain", "plain"),
+        ("there -x", "there -x"),
+        ("{}/bin/there", None),
+        ("{}/bin/plain", "{}/bin/plain"),
+        ("{}/bin", "{}/bin"),
+        ("{}/no/such", "{}/no/such"),
+        ("{}/no bin/such", "{}/no bin/such"),
+        # The service begins in its directory.
+        ("./own", None),
+        ("./there", "{}/service/there"),
+        ("../bin/there", None),
+    ],
+)
+def test_checker_of_passwords_must_be_a_program(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    missing: str | None,
+) -> None:
+    monkeypatch.setattr(servicedirs, "SERVICE_PATH", f"/nosuch:{tmp_path}/bin")
+    for path, mode in (("bin/there", 0o755), ("bin/plain", 0o644)):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch(mode)
+    (tmp_path / "service").mkdir()
+    (tmp_path / "service/own").touch(0o755)
+    script = f"CHECKPASSWORD={shlex.quote(answer.format(tmp_path))}\n"
+    assert servicedirs.missing_programs(f"{tmp_path}/service", script) == (
+        [missing.format(tmp_path)] if missing else []
+    )
+
+
+def test_log_directory_of_another_service_is_not_shared(places: Places) -> None:
+    # The name of the guide's service is not that of its log.
+    servicedirs.add(places, "qmail-smtpd", "qmail-smtpd", {})
+    guides = f"{places.home}/supervise/qmail-smtpd/log/run"
+    log = f"{places.var_log}/qmail/smtpd"
+    for end in ("", "/", " s1000"):
+        Path(guides).write_text(f"#!/bin/sh\nexec multilog t {log}{end}\n")
+        with pytest.raises(ServiceError) as caught:
+            servicedirs.add(places, "pop3d", "smtpd", {})
+        said = f"{guides} writes its log into {log}\n...try: --as another name"
+        assert str(caught.value) == said
+        assert os.listdir(f"{places.home}/supervise") == ["qmail-smtpd"]
+    servicedirs.add(places, "pop3d", "smtp", {})
+    # Its own script is no other's.
+    Path(places.home, "supervise/smtp/run").unlink()
+    assert servicedirs.add(places, "pop3d", "smtp", {})[1]
+
+
+@pytest.mark.parametrize("name", sorted(servicedirs.OF_MULTILOG))
+def test_log_directory_is_no_file_of_multilog(places: Places, name: str) -> None:
+    with pytest.raises(
+        ServiceError, match=f"/{name} is a file of multilog's.*\n.*--as"
+    ):
+        servicedirs.add(places, "pop3d", name, {})
+    assert not os.path.exists(places.home)
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_log_directory_takes_the_place_of_nothing(places: Places, kind: str) -> None:
+    log = Path(places.var_log, "qmail/mine")
+    log.parent.mkdir(parents=True)
+    log.touch() if kind == "file" else log.symlink_to("nosuch")
+    with pytest.raises(ServiceError) as caught:
+        servicedirs.add(places, "pop3d", "mine", {})
+    said = f"{log} exists and is no directory\n...try: --as another name"
+    assert str(caught.value) == said
+    assert not os.path.exists(places.home)
 
 
 def test_what_is_there_stays_as_it_is(places: Places) -> None:
@@ -279,8 +360,8 @@ def of(places: Places) -> dict[str, Any]:
 
 def test_remove_takes_only_links(places: Places) -> None:
     Path(places.service, "own").mkdir()
-    for name in ("own", "missing"):
-        with pytest.raises(ServiceError, match="no link"):
+    for name, said in (("own", "is no link"), ("missing", "does not exist")):
+        with pytest.raises(ServiceError, match=f"^{places.service}/{name} {said}"):
             servicedirs.remove(places, name)
 
 

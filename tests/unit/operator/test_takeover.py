@@ -101,6 +101,25 @@ def test_queue_of_our_split_is_seen_to_be_one_at_little_cost(places: Places) -> 
     assert not takeover.is_split_otherwise(places)
 
 
+@pytest.mark.parametrize("part", ["16", "23"])
+def test_second_file_of_a_message_is_no_queue_of_another_split(
+    places: Places, part: str
+) -> None:
+    """A repair leaves it, so the word of a repair would be said for ever."""
+    mess = Path(places.home, "queue/mess")
+    n = 15 + 23 * 40
+    (mess / "15" / str(n)).touch()
+    (mess / part).mkdir(exist_ok=True)
+    second = mess / part / str(n)
+    os.link(mess / "15" / str(n), second)
+    assert not takeover.is_split_otherwise(places)
+    (mess / part / str(n + 23)).touch()
+    assert takeover.is_split_otherwise(places)
+    (mess / part / str(n + 23)).unlink()
+    (mess / "15" / str(n)).unlink()
+    assert takeover.is_split_otherwise(places)
+
+
 def test_no_more_names_than_needed_are_read(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import posix
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -475,3 +477,22 @@ def test_beside_a_directory_that_is_a_link_no_message_is_moved(
         ("mended", f"{layout.info(n).decode()} has its owner and mode"),
     ]
     assert queue.path("todo", 12345).exists()
+
+
+def test_names_are_read_without_proc(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where /proc is not mounted, a damaged queue is not taken for an empty one."""
+    (queue.base / os.fsdecode(b"todo/\xff\xc3\xa9")).touch()
+    read = posix.listdir
+
+    def without_proc(where: int | bytes) -> list[str] | list[bytes]:
+        if not isinstance(where, int):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), where)
+        return read(where)
+
+    monkeypatch.setattr(posix, "listdir", without_proc)
+    assert queue.fs.listdir(b"todo") == [b"\xff\xc3\xa9"]
+    assert [finding.path for finding in inspect(queue.fs, {}, 0.0)] == [
+        b"todo/\xff\xc3\xa9"
+    ]

@@ -83,6 +83,7 @@ class Scene:
             "service",
             "home/dave",
             "proc/net",
+            "proc/self",
             "proc/55",
         ):
             (self.root / directory).mkdir(parents=True)

@@ -97,6 +97,7 @@ def test_check_that_hangs_is_left(
 
 
 def test_every_check_stands_an_empty_machine(tmp_path: Path, scene: Scene) -> None:
+    (tmp_path / "self").mkdir(exist_ok=True)
     scene.change(
         places=Places(f"{tmp_path}/nothing", f"{tmp_path}/none"),
         proc=f"{tmp_path}",
@@ -107,6 +108,24 @@ def test_every_check_stands_an_empty_machine(tmp_path: Path, scene: Scene) -> No
     assert {"path-missing", "service-directory-missing", "rules-cdb-missing"} <= {
         finding.code for finding in report.findings
     }
+
+
+def test_without_proc_nothing_is_said_of_processes(scene: Scene) -> None:
+    """The remedy of svscan-missing would start a second svscan beside the first."""
+    # As a tmpfs over /proc has it.
+    empty = scene.root / "empty"
+    empty.mkdir()
+    for proc in (empty, scene.root / "missing"):
+        scene.change(proc=str(proc))
+        every = tuple(one for one in CHECKS if one.name != "dns")
+        report = examine(scene.machine, every)
+        found = [one for one in report.findings if one.code == "proc-missing"]
+        assert [one.remedy for one in found] == [f"mount -t proc proc {proc}"]
+        codes = {one.code for one in report.findings}
+        assert codes.isdisjoint(
+            {"svscan-missing", "service-unsupervised", "port-taken", "unreadable"}
+        )
+        assert report.failures == []
 
 
 def test_every_check_stands_missing_users(scene: Scene) -> None:
