@@ -2,7 +2,8 @@
 
 Contract     fastforward(1), run by qmail-local; descriptor 0 is the message. 0 or, with
              -p, 99 when it is passed on; 0 with -p and 100 without when the recipient is
-             in no target; 100 and 111 when a program or the queue says so.
+             in no target; 100 and 111 when a program or the queue says so; 111 when the
+             table leads to nobody but round in a circle.
 Order        all of the table and its lists is read before anything is done, the queue
              gets the message last. COMPAT: the original runs a program as soon as it has
              found it, and again at every retry that an unreadable list brings about.
@@ -45,6 +46,13 @@ def main(argv: list[bytes]) -> int:
     done = PASS_ON if b"p" in flags else 0
     if b"n" in flags:
         _describe(plan)
+    if plan.circle is not None and not plan.programs and not plan.recipients:
+        # COMPAT: to the original nobody is a success, and the mail is lost. Who names
+        # an empty list means it; who names a circle does not.
+        who, where = _printable(recipient), _printable(plan.circle)
+        back = b" leads back to itself"
+        raise ERRORS.fatal(who, b" leads to nobody: ", where, back)
+    if b"n" in flags:
         return done
     for program in plan.programs:
         _run(program)

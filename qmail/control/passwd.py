@@ -75,15 +75,18 @@ class Rules:
     def of_subuser(self, line: bytes, accounts: ConstMap) -> list[bytes]:
         """The assignments of a line ``sub:user:pre:``; none if it is no such line.
 
-        ``accounts`` has the ``words`` of each. Raises NoUser.
+        ``accounts`` has the ``words`` of each. Raises NoUser, for a line that lacks
+        only the last colon, too.
         """
         pieces = line.split(b":", 3)
-        if len(pieces) < 4:
+        if len(pieces) < 3:
             return []
-        sub, user, pre, _ = pieces
+        sub, user, pre = pieces[:3]
         words = accounts.get(user)
         if words is None:
             raise NoUser(user)
+        if len(pieces) < 4:
+            return []
         simple = b"=%b%b%b:%b:\n" % (sub, words, self.dash, pre)
         return [simple, *self._extended(sub, words, pre + b"-")]
 

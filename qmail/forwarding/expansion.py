@@ -25,12 +25,14 @@ NOBODY_TO_TELL = (b"", b"#@[]")
 class Plan:
     """What is to be done: the programs first, then one message to the recipients."""
 
-    __slots__ = ("programs", "recipients", "sender")
+    __slots__ = ("circle", "programs", "recipients", "sender")
 
     def __init__(self, sender: bytes) -> None:
         self.sender = sender
         self.programs: list[bytes] = []
         self.recipients: list[bytes] = []
+        self.circle: bytes | None = None
+        """An address or a list that leads back to itself, if one was met."""
 
 
 class Expansion:
@@ -43,7 +45,8 @@ class Expansion:
     ) -> None:
         self._get = get
         self._read_list = read_list
-        self._todo: list[bytes] = []
+        self._todo: list[bytes | None] = []
+        """What is to be followed, the last first; None ends what one command added."""
 
     def plan(self, recipient: bytes, sender: bytes) -> Plan | None:
         """The plan, or None if nobody knows the recipient. Raises Malformed."""
@@ -56,11 +59,19 @@ class Expansion:
             return None
         self._take(data, plan)
         done = set()
+        way: dict[bytes, None] = {}  # from the recipient's target down to here
         while self._todo:
             command = self._todo.pop()
+            if command is None:
+                way.popitem()
+                continue
             if command in done:
+                if command in way:
+                    plan.circle = command.removeprefix(b"&")
                 continue
             done.add(command)
+            way[command] = None
+            self._todo.append(None)
             if command.startswith(b"&"):
                 self._address(command[1:], plan)
             else:

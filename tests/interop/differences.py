@@ -6,6 +6,7 @@ listed here does not differ, and when one differs that is not listed.
 
 from __future__ import annotations
 
+_CIRCLE = "a circle that leads to nobody is tried again; the original loses the mail"
 _DIRECTORY = "CPython does not start with a directory on descriptor 0"
 _EMPTY_CDB = "an empty file is a protocol error here, as any other that is no cdb"
 _NETWORK = "to the original 10.1.0.0/16 is an address that no client has"
@@ -33,6 +34,10 @@ DIFFERENCES: dict[tuple[str, str], str] = {
     ("fastforward", "a program, and a list that is not there"): _UNREAD,
     ("fastforward", "truncated list"): _MALFORMED,
     ("fastforward", "program in a list"): _MALFORMED,
+    ("fastforward", "ff ring@x"): _CIRCLE,
+    ("fastforward", "ff ring@x -p"): _CIRCLE,
+    ("fastforward", "ff ring@x -n"): _CIRCLE,
+    ("fastforward", "ff ring@x -np"): _CIRCLE,
     ("fastforward", "fastforward of an empty file"): _NO_CDB,
     ("fastforward", "fastforward of another file"): _NO_CDB,
     ("fastforward", "the queue refuses for good"): _QUEUE_TEXT,

@@ -46,6 +46,8 @@ ok@: ./l.bin, ./l2.bin; only@: |true; pre@: !cat; here@: n@m.example;
 s64@: |exit\ 64; s77@: |exit\ 77; s99@: |exit\ 99; s100@: |exit\ 100;
 s111@: |exit\ 111; s1@: |exit\ 1; killed@: |kill\ -9\ $$; none@: |nosuchprogram;
 odd@: "a\ b"@c.d; high@: HIGH; dir@: ./d; eats@: |head\ -1, ok@x;
+ring@x: ring2@x; ring2@x: ring@x; empty@: ./empty.bin, ./empty.bin;
+ringed@: ring@x, |true; ringed2@: ring@x, n@m.example;
 """
 PREPARE = rf"""
 set -e
@@ -61,6 +63,7 @@ cd /base
 printf 'Subject: x\n\nhi\n.\n' >m
 printf '&a@b.example\0./l2.bin\0' >l.bin
 printf '&c@d.example\0&A@b.example\0' >l2.bin
+: >empty.bin
 cp l.bin private.bin; chmod 640 private.bin
 cat >t <<'@@'
 {TABLE.replace("HIGH", chr(0xE9)).strip()}
@@ -243,6 +246,9 @@ FASTFORWARD = [
     *(Case(f"ff {a} -n") for a in ("c@d", "W@x", "X@W", "e@f", "@w", "b@", "a@b@w")),
     *(Case(f"ff {a} -n") for a in ("b", "''", "high@X")),
     Case("ff list@x"),
+    *(Case(f"ff ring@x{flag}") for flag in ("", " -p", " -n", " -np")),
+    *(Case(f"ff {name}@x -p") for name in ("empty", "ringed", "ringed2")),
+    *(Case(f"ff {name}@x -n") for name in ("empty", "ringed", "ringed2")),
     Case(
         "sf 'a@: |echo\\\\ ran, /nosuch;'; RECIPIENT=a@b fastforward y.cdb <m",
         name="a program, and a list that is not there",

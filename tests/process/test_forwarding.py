@@ -11,7 +11,9 @@ from pytools.process import launcher
 from qmail.mail.delivering import LARGEST
 from tests.support.forked import Forked
 
-TABLE = b"l@h: ./l.bin; p@h: |touch\\ ran;"
+TABLE = b"""l@h: ./l.bin; p@h: |touch\\ ran; abc@v: abc@v; to\r@h: abc@v;
+prog@h: abc@v, |touch\\ ran; nil@h: ./empty.bin, ./empty.bin;
+"""
 ENV = {"HOST": "h", "USER": "joe", "SENDER": "s@x", "RECIPIENT": "p@h"}
 
 
@@ -47,6 +49,37 @@ def test_ignored_sigchld_is_told_not_traced(
     done = run(*words, data=b"x\n\n", env=ENV | lines)
     assert done.said == (111, b"", said + b": no child processes\n")
     assert (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["t.cdb"], b""),
+        (["-p", "t.cdb"], b""),
+        (["-n", "t.cdb"], b"no forwarding\n"),
+        (["-np", "t.cdb"], b"no forwarding\n"),
+    ],
+)
+@pytest.mark.parametrize("recipient", ["abc@v", "to\r@h"])
+def test_circle_without_a_way_out_loses_no_mail(
+    run: Forked, words: list[str], said: bytes, recipient: str
+) -> None:
+    env = {**ENV, "RECIPIENT": recipient}
+    done = run("fastforward", *words, data=b"x\n\n", env=env)
+    name = recipient.replace("\r", "_").encode()
+    line = b"fastforward: fatal: %b leads to nobody: abc@v leads back to itself\n"
+    assert done.said == (111, b"", said + line % name)
+
+
+@pytest.mark.parametrize("recipient", ["prog@h", "nil@h"])
+def test_what_is_forwarded_to_nobody_on_purpose_is_a_success(
+    run: Forked, tmp_path: Path, recipient: str
+) -> None:
+    (tmp_path / "empty.bin").touch(0o644)
+    env = {**ENV, "RECIPIENT": recipient}
+    done = run("fastforward", "-p", "t.cdb", data=b"x\n\n", env=env)
+    assert done.said == (99, b"", b"")
+    assert (tmp_path / "ran").exists() == (recipient == "prog@h")
 
 
 @pytest.mark.parametrize(

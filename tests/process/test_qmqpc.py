@@ -182,11 +182,13 @@ def test_qmqpc_server_that_dies_before_the_end_is_followed_by_the_next(
     assert second.got == [package(message, b"s@a", (b"r@b", b"q@c"))]
 
 
+@pytest.mark.parametrize("stop_after", [10**9, 0])
 def test_qmqpc_server_that_dies_after_the_end_may_have_queued_it(
-    home: Home, network: None
+    home: Home, network: None, stop_after: int
 ) -> None:
+    """The end of a small message is on its way at once, whether it is read or not."""
     second = Server()
-    with servers(Server(b""), second):
+    with servers(Server(b"", stop_after), second):
         assert client(home) == 74
     assert second.got == []
 

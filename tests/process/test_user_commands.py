@@ -482,6 +482,11 @@ def test_pw2u_files_of_users_have_their_effect(
             {"subusers": "s:no:p:"},
             (111, "fatal: unable to find no user for subuser"),
         ),
+        (
+            [],
+            {"subusers": "s:no:"},
+            (111, "fatal: unable to find no user for subuser"),
+        ),
         ([], {"include/x": ""}, (111, "fatal: unable to read controls")),
         ([], {"append/x": ""}, (111, "fatal: unable to read controls")),
     ],

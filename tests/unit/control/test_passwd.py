@@ -115,9 +115,22 @@ def test_subuser_is_a_file_of_its_user() -> None:
     ]
     rules.separator = b""
     assert len(rules.of_subuser(b"sales:joe:s:", accounts)) == 1
-    assert rules.of_subuser(b"sales:nobody:s", accounts) == []
-    with pytest.raises(NoUser):
-        rules.of_subuser(b"sales:nobody:s:", accounts)
+
+
+@pytest.mark.parametrize("line", [b"", b"s", b"s:nobody", b"s:joe:", b"s:joe:p", b"::"])
+def test_line_short_of_a_colon_is_no_subuser(line: bytes) -> None:
+    accounts = ConstMap([b"joe:" + WORDS, b":" + WORDS], colon=True)
+    assert Rules().of_subuser(line, accounts) == []
+
+
+@pytest.mark.parametrize(
+    "line", [b"s:no:", b"s:no:p", b"s:no:p:", b"s:no::x:", b":no:"]
+)
+def test_user_of_a_subuser_must_be_there(line: bytes) -> None:
+    """The second colon is enough to look him up, as in the original."""
+    with pytest.raises(NoUser) as caught:
+        Rules().of_subuser(line, ConstMap([b"joe:" + WORDS], colon=True))
+    assert caught.value.args == (b"no",)
 
 
 def test_lists_lose_blanks_and_comments() -> None:

@@ -16,8 +16,16 @@ c@d: |one, a@b, ./list; a@b: x@y, |two;
 @w: wild@h; wild@h: z@z; user@: only@h; only@: not@this;
 loop@h: loop@h, &LOOP@h, q@q;
 owned@: ?boss@h; owned@: m@n; n@: owned@x, own@x; own@x: ?o@x, p@x;
+abc@v: def@v; def@v: Abc@v; to@: abc@v; self@v: self@v; list@: ./ring, ./empty;
+two@: ./empty, nil@v, ./empty; nil@v: ./empty; self@: self@v; ways@: nil@v, nil2@v;
+nil2@v: nil@v;
 """
-LISTS = {b"./list": b"&x@y\0&l@m\0./list\0"}
+LISTS = {
+    b"./list": b"&x@y\0&l@m\0./list\0",
+    b"./empty": b"",
+    b"./ring": b"./ring2\0",
+    b"./ring2": b"./empty\0./ring\0",
+}
 
 
 def plan(recipient: bytes, sender: bytes = b"s@x") -> Plan | None:
@@ -57,6 +65,31 @@ def test_owner_is_the_sender_unless_it_is_a_bounce(
     found = plan(b"owned@x", sender)
     assert found is not None
     assert (found.sender, found.recipients) == (expected, [b"m@n"])
+
+
+@pytest.mark.parametrize(
+    ("recipient", "circle"),
+    [
+        (b"abc@v", b"def@v"),
+        (b"to@h", b"def@v"),  # Abc@v is another name than abc@v, def@v the same
+        (b"self@v", b"self@v"),
+        (b"self@h", b"self@v"),
+        (b"list@h", b"./ring"),
+    ],
+)
+def test_circle_without_a_way_out_is_told(recipient: bytes, circle: bytes) -> None:
+    found = plan(recipient)
+    assert found is not None
+    assert (found.programs, found.recipients) == ([], [])
+    assert found.circle is not None
+    assert found.circle.lower() == circle
+
+
+@pytest.mark.parametrize("recipient", [b"two@h", b"nil@v", b"ways@h"])
+def test_empty_list_is_no_circle_however_often_it_is_named(recipient: bytes) -> None:
+    found = plan(recipient)
+    assert found is not None
+    assert (found.programs, found.recipients, found.circle) == ([], [], None)
 
 
 def test_nobody_knows_the_recipient() -> None:
