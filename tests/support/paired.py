@@ -114,6 +114,10 @@ class Side:
         self._known = self._seen
         self.send(chunk)
 
+    def look_anew(self) -> None:
+        """Ask once more: supervise may have read what it was asked, and then ended."""
+        self._asked_again = False
+
     def look(self) -> View | None:
         """What there is to see, None while something is still going on."""
         count = fcntl.ioctl(self.control, termios.FIONREAD, b"\0\0\0\0")
@@ -248,6 +252,8 @@ class Pair:
             self._differs_since = self._differs_since or time.monotonic()
             if time.monotonic() - self._differs_since < DIFFERS_SECONDS:
                 self._views = [None, None]
+                for side in self.sides:
+                    side.look_anew()
                 return
             self.difference = f"originals {theirs}, ours {ours}"
             self.done = True
