@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-
 import pytest
 
 from qmail.commands.splogger import Messages, parse_facility
 from tests.support.trickle import pieces
 
+pytestmark = pytest.mark.usefixtures("utc")
+
 NOW = 1_000_000_000_123_456_789
 STAMP = b"1000000000.123456"
 HEAD = b"Sep  9 01:46:40 tag: " + STAMP
-
-
-@pytest.fixture(autouse=True)
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "UTC0")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def sent(text: bytes) -> list[bytes]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from pytools.multilog.localtime import Translator
 from tests.support.trickle import pieces
+
+pytestmark = pytest.mark.usefixtures("utc")
 
 LABEL = b"@4000000037c219bf2ef02e94"
 CASES = [
@@ -26,15 +27,6 @@ CASES = [
     (b"a\n\n" + LABEL + b" b", b"a\n\n1999-08-24 04:04:05.787492500 b"),
     (b"x\n" + LABEL, b"x\n"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "UTC0")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 @pytest.mark.parametrize(("text", "expected"), CASES)

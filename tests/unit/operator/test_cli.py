@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +37,6 @@ DOWN = {**UP, "up": False, "pid": None, "want": "down", "seconds": 5}
 def log(tmp_path: Path) -> Path:
     (tmp_path / "log").mkdir()
     return tmp_path / "log"
-
-
-@pytest.fixture
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The C library looks at TZ once, or when it is told to."""
-    monkeypatch.setenv("TZ", "UTC0")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def shown(log: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
